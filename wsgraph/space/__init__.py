@@ -1,0 +1,22 @@
+"""The weight space of an architecture, and its symmetries. Knows tensors only."""
+
+from wsgraph.space.parts import Axis, Block, Connection, NeuronGroup, NeuronLayer, Pin, Pointwise, TensorSpec
+from wsgraph.space.scale import Factor, ScaleClass, ScaleSet
+from wsgraph.space.symmetry import Symmetry
+from wsgraph.space.weight_space import WeightSpace
+
+__all__ = [
+    "Axis",
+    "Block",
+    "Connection",
+    "Factor",
+    "NeuronGroup",
+    "NeuronLayer",
+    "Pin",
+    "Pointwise",
+    "ScaleClass",
+    "ScaleSet",
+    "Symmetry",
+    "TensorSpec",
+    "WeightSpace",
+]

@@ -1,0 +1,59 @@
+"""Scales: the per-unit multipliers that a network carries through homogeneous operators."""
+
+import enum
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class ScaleSet(enum.Enum):
+    """The set from which the multiplier of a unit may come.
+
+    Every nonzero number is a magnitude times a sign, λ = |λ| · sgn(λ); a set says which of the two is free.
+    """
+
+    ONE = "{1}"
+    SIGN = "{-1, 1}"
+    POSITIVE = "R>0"
+    NONZERO = "R\\{0}"
+
+    @property
+    def has_magnitude(self) -> bool:
+        """Whether |λ| is free."""
+        return self in (ScaleSet.POSITIVE, ScaleSet.NONZERO)
+
+    @property
+    def has_sign(self) -> bool:
+        """Whether sgn(λ) is free."""
+        return self in (ScaleSet.SIGN, ScaleSet.NONZERO)
+
+    @staticmethod
+    def of(magnitude: bool, sign: bool) -> "ScaleSet":
+        """The set with exactly these freedoms."""
+        names = {(False, False): "ONE", (False, True): "SIGN", (True, False): "POSITIVE", (True, True): "NONZERO"}
+        return ScaleSet[names[magnitude, sign]]
+
+
+@dataclass(frozen=True)
+class ScaleClass:
+    """One free multiplier per unit of a neuron group: λ ∈ ``values`` ^ size."""
+
+    name: str
+    group: int
+    values: ScaleSet
+
+
+class Factor(NamedTuple):
+    """One factor |λ|^power · sgn(λ)^parity of a scale, where λ is the multiplier of ``scale_class``."""
+
+    scale_class: int
+    power: float
+    parity: int
+
+
+Scale = tuple[Factor, ...]
+"""A monomial in the multipliers of scale classes; the empty product is 1."""
+
+
+def inverse(scale: Scale) -> Scale:
+    """1 / scale."""
+    return tuple(Factor(f.scale_class, -f.power, f.parity) for f in scale)

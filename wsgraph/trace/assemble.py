@@ -1,0 +1,227 @@
+"""From a finished trace to a weight space: layers, blocks and connections."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from wsgraph.space import Axis, Block, Connection, NeuronGroup, NeuronLayer, TensorSpec, WeightSpace
+from wsgraph.space.parts import Offsets
+from wsgraph.space.scale import Scale
+from wsgraph.trace.fuse import fuse_layers
+from wsgraph.trace.legs import LEG, Ints
+from wsgraph.trace.scales import solve_scales
+from wsgraph.trace.solve import Partition, partition
+from wsgraph.trace.tracer import Tracer, Use
+
+Meeting = tuple[str, int, int]
+"""How a leg of a tensor meets a layer: as ("target" | "source", number of the use, layer)."""
+
+
+def assemble(tracer: Tracer, tensors: tuple[TensorSpec, ...]) -> WeightSpace:
+    """The weight space of a finished trace."""
+    return _Assembly(tracer, tensors).space()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Indices of one axis of a tensor that form one axis of a block."""
+
+    group: int
+    scale: Scale
+    meetings: tuple[Meeting, ...]
+    index: Ints  # [units in the order of the group]
+    copies: tuple[int, ...]  # offsets of the other copies of each unit
+
+
+class _Assembly:
+    def __init__(self, tracer: Tracer, tensors: tuple[TensorSpec, ...]) -> None:
+        self.tracer = tracer
+        self.tensors = tensors
+        self.units: Partition = partition(tracer.legs)
+        self.is_first = np.zeros(len(self.units.group), dtype=bool)
+        self.is_first[self.units.first] = True
+        self.layer_at: dict[tuple[int, int, int], int] = {}
+        self.layers: list[NeuronLayer] = []
+
+    def space(self) -> WeightSpace:
+        names = self._find_layers()
+        groups = self._groups(names)
+        classes, self.scales = solve_scales(self.tracer.legs, self.units, [g.name for g in groups])
+        layers = [replace(layer, scale=self._layer_scale(key)) for key, layer in zip(self.layer_at, self.layers, strict=True)]
+        self.meetings = self._meetings()
+        blocks, parts = self._blocks()
+        connections = self._connections(blocks, parts)
+        layers, connections = fuse_layers(layers, connections)
+        return WeightSpace(
+            self.tensors, groups, classes, tuple(layers), tuple(blocks), tuple(connections), tuple(self.tracer.pins)
+        )
+
+    # ---------------------------------------------------------------- layers
+
+    def _group_of(self, leg: int) -> int:
+        return int(self.units.group[self.units.slot[leg]])
+
+    def _find_layers(self) -> list[str]:
+        """Split every node by group and kind; returns the name of the first layer of every group."""
+        names: dict[int, str] = {}
+        for number, node in enumerate(self.tracer.nodes):
+            first = node.legs[self.is_first[self.units.slot[node.legs]]]
+            parts = list(dict.fromkeys((self._group_of(leg), int(self.units.kind[leg])) for leg in first.tolist()))
+            for i, (group, kind) in enumerate(parts):
+                name = node.name if len(parts) == 1 else f"{node.name}[{i}]"
+                names.setdefault(group, name)
+                self.layer_at[number, group, kind] = len(self.layers)
+                self.layers.append(
+                    NeuronLayer(name, group, (), node.operator, node.pointwise, node.eps, output=node.output)
+                )
+        return [names.get(g, f"fixed {g}") for g in range(len(self.units.first))]
+
+    def _groups(self, names: list[str]) -> tuple[NeuronGroup, ...]:
+        sizes = np.bincount(self.units.group)
+        counts: dict[str, int] = defaultdict(int)
+        groups = []
+        for name, size, fixed in zip(names, sizes.tolist(), self.units.fixed.tolist(), strict=True):
+            counts[name] += 1
+            groups.append(NeuronGroup(name if counts[name] == 1 else f"{name} ({counts[name]})", size, fixed))
+        return tuple(groups)
+
+    def _layer_scale(self, key: tuple[int, int, int]) -> Scale:
+        node, group, kind = key
+        legs = self.tracer.nodes[node].legs
+        here = (self.units.slot[legs] == self.units.first[group]) & (self.units.kind[legs] == kind)
+        return self.scales.get(int(legs[here][0]), ())
+
+    def _layer(self, node: int, leg: int) -> int:
+        return self.layer_at[node, self._group_of(leg), int(self.units.kind[leg])]
+
+    def _first_columns(self, legs: Ints) -> list[int]:
+        """Columns whose unit is the first of its group."""
+        return np.flatnonzero(self.is_first[self.units.slot[legs]]).tolist()
+
+    def _meetings(self) -> dict[int, tuple[Meeting, ...]]:
+        """For every kind of tensor leg, the layers that it meets."""
+        found: dict[int, dict[Meeting, None]] = defaultdict(dict)
+        for number, use in enumerate(self.tracer.uses):
+            if use.tensor is None:
+                continue
+            for column in self._first_columns(use.targets[0]):
+                leg, met = use.targets[:, column].tolist()
+                found[int(self.units.kind[leg])]["target", number, self._layer(use.node, met)] = None
+            if use.sources is not None:
+                for column in self._first_columns(use.sources[0]):
+                    leg, met, node = use.sources[:, column].tolist()
+                    found[int(self.units.kind[leg])]["source", number, self._layer(node, met)] = None
+        return {kind: tuple(meetings) for kind, meetings in found.items()}
+
+    # ---------------------------------------------------------------- blocks
+
+    def _blocks(self) -> tuple[list[Block], list[tuple[_Part, ...]]]:
+        blocks: list[Block] = []
+        parts: list[tuple[_Part, ...]] = []
+        for spec in self.tensors:
+            if spec.is_floating and spec.same_as is None:
+                for block, of_axes in self._blocks_of(spec):
+                    blocks.append(block)
+                    parts.append(of_axes)
+        return blocks, parts
+
+    def _blocks_of(self, spec: TensorSpec) -> list[tuple[Block, tuple[_Part, ...]]]:
+        labels = self.tracer.tensor_labels.get(spec.name, [])
+        axes = [a for a, label in enumerate(labels) if label is not None]
+        if not axes:
+            return [(Block(spec.name, (), (range(spec.numel),)), ())]
+        strides = [prod(spec.shape[a + 1 :]) for a in range(len(spec.shape))]
+        kernel = tuple(_spaced(np.arange(n) * strides[a]) for a, n in enumerate(spec.shape) if a not in axes)
+        combinations: list[tuple[_Part, ...]] = [()]
+        for axis in axes:
+            combinations = [(*c, part) for c in combinations for part in self._parts(labels[axis][LEG], axis, axes, c)]
+        return [(self._block(spec.name, axes, strides, parts, kernel), parts) for parts in combinations]
+
+    def _block(
+        self, tensor: str, axes: list[int], strides: list[int], parts: tuple[_Part, ...], kernel: tuple[Offsets, ...]
+    ) -> Block:
+        neuron_axes = tuple(
+            Axis(part.group, _spaced(part.index * strides[a]), part.scale) for a, part in zip(axes, parts, strict=True)
+        )
+        copies = tuple(
+            _spaced(np.array(part.copies) * strides[a])
+            for a, part in zip(axes, parts, strict=True)
+            if len(part.copies) > 1
+        )
+        return Block(tensor, neuron_axes, (*copies, *kernel), self.tracer.shifts.get(tensor, 0.0))
+
+    def _parts(self, legs: Ints, axis: int, axes: list[int], chosen: tuple[_Part, ...]) -> list[_Part]:
+        """Cut an axis where group, scale or the layers met change; ``chosen`` are the parts of earlier axes."""
+        for earlier, part in zip(axes, chosen, strict=False):
+            if legs.shape[earlier] > 1:  # separate units for pieces of an earlier axis
+                legs = legs.take(part.index[:1], axis=earlier)
+        legs = legs.reshape(-1)
+        kinds: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for position, leg in enumerate(legs.tolist()):
+            kinds[self._group_of(leg), int(self.units.kind[leg])].append(position)
+        merged: dict[object, list[Ints]] = defaultdict(list)
+        for (group, kind), positions in kinds.items():
+            index = np.array(positions)
+            index = index[np.argsort(self.units.rank[self.units.slot[legs[index]]])]
+            scale = self.scales.get(int(legs[index[0]]), ())
+            merged[group, scale, self.meetings.get(kind, ())].append(index)
+        return [
+            _Part(group, scale, meetings, index, copies)
+            for (group, scale, meetings), indices in merged.items()  # type: ignore[misc]
+            for index, copies in _copies(indices)
+        ]
+
+    # ----------------------------------------------------------- connections
+
+    def _connections(self, blocks: list[Block], parts: list[tuple[_Part, ...]]) -> list[Connection]:
+        where: dict[str, list[int]] = defaultdict(list)
+        for i, block in enumerate(blocks):
+            where[block.tensor].append(i)
+        found: dict[Connection, None] = {}
+        for number, use in enumerate(self.tracer.uses):
+            if use.tensor is None:
+                found.update(dict.fromkeys(self._operands(use)))
+            else:
+                for i in where[use.tensor]:
+                    found.update(dict.fromkeys(_connect(use, number, i, parts[i])))
+        return list(found)
+
+    def _operands(self, use: Use) -> list[Connection]:
+        assert use.sources is not None
+        found = {}
+        for column in self._first_columns(use.targets[0]):
+            _, met, node = use.sources[:, column].tolist()
+            target = self._layer(use.node, int(use.targets[1, column]))
+            found[Connection("operand", target, self._layer(node, met))] = None
+        return list(found)
+
+
+def _connect(use: Use, number: int, block: int, parts: tuple[_Part, ...]) -> list[Connection]:
+    """The connections that one use of a tensor makes through one of its blocks."""
+    targets = [(m[2], a) for a, p in enumerate(parts) for m in p.meetings if m[:2] == ("target", number)]
+    sources = [m[2] for p in parts for m in p.meetings if m[:2] == ("source", number)]
+    if use.sources is None:
+        return [Connection(use.role, layer, None, block, axis) for layer, axis in targets]
+    return [Connection(use.role, layer, source, block, axis) for layer, axis in targets for source in sources]
+
+
+def _copies(indices: list[Ints]) -> list[tuple[Ints, tuple[int, ...]]]:
+    """Join index sets that differ by a constant: further copies of the same units."""
+    first = indices[0]
+    if all((index - first == index[0] - first[0]).all() for index in indices):
+        return [(first, tuple(int(index[0] - first[0]) for index in indices))]
+    return [(index, (0,)) for index in indices]
+
+
+def _spaced(offsets: Ints) -> Offsets:
+    """A range where the offsets are evenly spaced."""
+    if len(offsets) == 1:
+        return range(int(offsets[0]), int(offsets[0]) + 1)
+    steps = np.diff(offsets)
+    if (steps == steps[0]).all() and steps[0]:
+        return range(int(offsets[0]), int(offsets[-1] + steps[0]), int(steps[0]))
+    return tuple(offsets.tolist())

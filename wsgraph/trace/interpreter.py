@@ -1,0 +1,196 @@
+"""``trace``: run a model's ATen calls on labels in place of numbers."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+
+from wsgraph.errors import TraceError
+from wsgraph.space import TensorSpec, WeightSpace
+from wsgraph.trace.assemble import assemble
+from wsgraph.trace.export import export
+from wsgraph.trace.inputs import find_example_inputs
+from wsgraph.trace.legs import NODE
+from wsgraph.trace.registry import find_rule
+from wsgraph.trace.rules.pointwise import elementwise
+from wsgraph.trace.tracer import Tracer, flatten_values
+from wsgraph.trace.value import Value
+
+
+def trace(model: nn.Module, example_inputs: Any = None) -> WeightSpace:
+    """The weight space of a module: its neuron groups, scale classes, layers, blocks and connections.
+
+    The module's exported program is interpreted abstractly: every value carries, in place of numbers, which unit stands
+    where; every operator says what it does to units and their multipliers. An operator without a rule pins the units
+    that it meets, which makes the symmetry group smaller and never wrong; ``space.report()`` names it.
+
+    Args:
+        model: Any module that ``torch.export`` can export. It is traced as in evaluation, and left as it was.
+        example_inputs: A tensor, a tuple of positional arguments, or a dictionary of keyword arguments of
+            ``model.forward``. Found by trying shapes if not given.
+
+    Raises:
+        TraceError: The module cannot be exported, or no input was found for it.
+
+    Example:
+        >>> import torch, wsgraph
+        >>> wsgraph.trace(torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)))
+        WeightSpace(3 layers, 131 parameters, 1 free group of 16 units, POSITIVE)
+    """
+    args, kwargs = as_arguments(model, example_inputs)
+    tensors = tensor_specs(model)
+    program = export(model, args, kwargs)
+    tracer = Tracer({t.name: t.shape for t in tensors})
+    _Interpreter(tracer, tensors).run(program)
+    return assemble(tracer, tensors)
+
+
+def as_arguments(model: nn.Module, example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and keyword arguments of forward from the forms that ``example_inputs`` may take."""
+    if not isinstance(model, nn.Module):
+        raise TraceError(f"Expected a torch.nn.Module, got {type(model).__name__}.")
+    if example_inputs is None:
+        return find_example_inputs(model), {}
+    if isinstance(example_inputs, Mapping):
+        return (), dict(example_inputs)
+    if isinstance(example_inputs, Sequence):
+        return tuple(example_inputs), {}
+    return (example_inputs,), {}
+
+
+def tensor_specs(model: nn.Module) -> tuple[TensorSpec, ...]:
+    """The entries of a model's state dict; tied tensors refer to the first of their names.
+
+    Raises:
+        TraceError: A tensor is complex or quantised.
+    """
+    state = model.state_dict(keep_vars=True)
+    widths = {t.dtype for t in state.values() if t.is_floating_point()}
+    first: dict[int, str] = {}
+    specs = []
+    for name, tensor in state.items():
+        if not isinstance(tensor, Tensor) or tensor.is_complex() or tensor.is_quantized:
+            kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise TraceError(f"State-dict entry {name!r} is {kind}; only real floating and integer tensors have a place.")
+        exact = str(tensor.dtype).removeprefix("torch.")
+        dtype = "float" if tensor.is_floating_point() and len(widths) == 1 else exact
+        same_as = first.setdefault(id(tensor), name)
+        specs.append(
+            TensorSpec(
+                name, tuple(tensor.shape), dtype, isinstance(tensor, nn.Parameter), None if same_as == name else same_as
+            )
+        )
+    return tuple(specs)
+
+
+class _Interpreter:
+    """Walks the calls of a program and applies their rules."""
+
+    def __init__(self, tracer: Tracer, tensors: tuple[TensorSpec, ...]) -> None:
+        self.tracer = tracer
+        self.specs = {t.name: t for t in tensors}
+        self.values: dict[fx.Node, Any] = {}
+
+    def run(self, program: ExportedProgram) -> None:
+        inputs = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
+        for node in program.graph.nodes:
+            if node.op == "placeholder":
+                self.values[node] = self._placeholder(node, inputs[node.name])
+            elif node.op == "call_function":
+                self.values[node] = self._call(node)
+            elif node.op == "output":
+                self._output(self._resolve(node.args))
+            else:
+                self.values[node] = Value(_shape(node) or (), name=node.name)
+
+    def _placeholder(self, node: fx.Node, spec: Any) -> Any:
+        shape = _shape(node)
+        if shape is None:
+            return node.meta.get("val")
+        known = self.specs.get(spec.target) if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER) else None
+        if known is None or not known.is_floating:
+            return Value(shape, name=node.name)
+        return Value(shape, tensor=known.same_as or known.name, name=node.name)
+
+    def _call(self, node: fx.Node) -> Any:
+        tracer, target = self.tracer, node.target
+        args = self._resolve(node.args)
+        kwargs = {k: self._resolve(v) for k, v in node.kwargs.items()}
+        is_aten = isinstance(target, torch._ops.OpOverload)
+        name = target._schema.name.split("::")[-1] if is_aten else getattr(target, "__name__", str(target))
+        in_place = is_aten and target._schema.is_mutable and name.endswith("_") and not name.startswith("_")
+        tracer.operator = name.rstrip("_") if in_place else name
+        tracer.overload = target._overloadname if is_aten else ""
+        tracer.where, tracer.call, tracer.shape = _module_path(node), node.name, _shape(node)
+        if target is operator.getitem:
+            return args[0][args[1]] if isinstance(args[0], tuple | list) else Value(_shape(node) or (), name=node.name)
+        result = self._apply(node, args, kwargs)
+        if in_place:
+            self.values[node.args[0]] = result
+        return result
+
+    def _apply(self, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        tracer = self.tracer
+        values = flatten_values([args, kwargs])
+        if tracer.shape is None:
+            tracer.pin(values, "its result is not a tensor")
+            return node.meta.get("val")
+        if not any(v.labels or v.is_parameter for v in values):
+            return _unlabelled(tracer)
+        rule = find_rule(tracer.operator)
+        if rule is None and torch.Tag.pointwise in getattr(node.target, "tags", ()):
+            rule = elementwise
+        if rule is None:
+            tracer.pin(values, f"no rule for {tracer.operator}")
+            return _unlabelled(tracer)
+        return rule(tracer, *args, **kwargs)
+
+    def _resolve(self, arg: Any) -> Any:
+        if isinstance(arg, fx.Node):
+            return self.values[arg]
+        if isinstance(arg, list | tuple):
+            return [self._resolve(a) for a in arg]
+        if isinstance(arg, dict):
+            return {k: self._resolve(v) for k, v in arg.items()}
+        if isinstance(arg, slice):
+            return slice(*(self._resolve(a) for a in (arg.start, arg.stop, arg.step)))
+        return str(arg) if isinstance(arg, torch.dtype | torch.device | torch.layout | torch.memory_format) else arg
+
+    def _output(self, results: Any) -> None:
+        """What the network returns stays as it is."""
+        for value in flatten_values(results):
+            value = self.tracer.parameter(value, range(len(value.shape)))
+            for label in value.labels:
+                self.tracer.legs.pin(label)
+                for node in set(label[NODE].reshape(-1).tolist()) - {-1}:
+                    self.tracer.nodes[node].output = True
+
+
+
+
+def _unlabelled(tracer: Tracer) -> Any:
+    shapes = tracer.shape
+    if isinstance(shapes, list):
+        return tuple(Value(tuple(s), name=f"{tracer.call}_{i}") if s is not None else None for i, s in enumerate(shapes))
+    return Value(tuple(shapes), name=tracer.call)
+
+
+def _shape(node: fx.Node) -> Any:
+    """Shape of a tensor, list of the shapes of several, None for anything else."""
+    value = node.meta.get("val")
+    if isinstance(value, Tensor):
+        return tuple(int(n) for n in value.shape)
+    if isinstance(value, list | tuple) and any(isinstance(v, Tensor) for v in value):
+        return [tuple(int(n) for n in v.shape) if isinstance(v, Tensor) else None for v in value]
+    return None
+
+
+def _module_path(node: fx.Node) -> str:
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return stack[-1][0] if stack else ""

@@ -1,0 +1,120 @@
+"""Legs: the neuron ids of a trace, and everything that the operators say about them.
+
+A *leg* is one index of one axis of a parameter, or one unit that an operator makes. Operators only append facts:
+
+- ``relate``: these legs are the same unit (they are permuted together), and a product of their multipliers is 1;
+- ``restrict``: the magnitude or the sign of a leg's multiplier is 1;
+- ``mark``: these legs are used alike, and not as others are;
+- ``pin``: these legs cannot move at all.
+
+What follows from the facts is worked out once, at the end, in :mod:`wsgraph.trace.solve`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Label = NDArray[np.int64]
+"""``[3, *dims]``: leg, site and node at every position; a dim is 1 along axes without a meaning.
+
+The *site* tells the copies of one unit apart (the pixels of a flattened channel); the *node* is the operator that made
+the value."""
+
+LEG, SITE, NODE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Record:
+    """Rows of legs that belong together, one row a unit and site.
+
+    Attributes:
+        legs: ``[columns, rows]``.
+        site: ``[rows]``, what tells rows of one unit apart.
+        magnitude: Coefficients a with Π |λ_c|^a_c = 1 in every row, or None.
+        sign: Coefficients s with Π sgn(λ_c)^s_c = 1 in every row, or None.
+        joins: Whether the legs of a row are one unit.
+    """
+
+    legs: Ints
+    site: Ints
+    magnitude: tuple[int, ...] | None
+    sign: tuple[int, ...] | None
+    joins: bool = True
+
+
+@dataclass
+class Legs:
+    """A growing set of legs and of facts about them."""
+
+    births: list[int] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    pinned: list[Ints] = field(default_factory=list)
+    count: int = 0
+
+    def new(self, count: int) -> Ints:
+        """Fresh legs, alike until told apart."""
+        legs = np.arange(self.count, self.count + count)
+        self.births.append(count)
+        self.count += count
+        return legs
+
+    def relate(
+        self,
+        *columns: Label,
+        magnitude: tuple[int, ...] | None = None,
+        sign: tuple[int, ...] | None = None,
+    ) -> None:
+        """The legs of each row are one unit; Π |λ|^magnitude = 1 and Π sgn(λ)^sign = 1 (no constraint if None)."""
+        legs, site = rows(*columns)
+        self.records.append(Record(legs, site, magnitude, sign))
+
+    def equal(self, a: Label, b: Label) -> None:
+        """The legs are the same units with the same multipliers."""
+        self.relate(a, b, magnitude=(1, -1), sign=(1, 1))
+
+    def restrict(self, label: Label, magnitude: bool = False, sign: bool = False) -> None:
+        """Fix the magnitude or the sign of the multipliers to 1 where the flag is False."""
+        legs, site = rows(label)
+        self.records.append(Record(legs, site, None if magnitude else (1,), None if sign else (1,), joins=False))
+
+    def mark(self, label: Label) -> None:
+        """These legs meet here, alike: permutations among them commute with what happens."""
+        legs, site = rows(label)
+        self.records.append(Record(legs, site, None, None, joins=False))
+
+    def pin(self, label: Label) -> int:
+        """These units stay, with multiplier 1; returns how many they are."""
+        legs = np.unique(label[LEG])
+        self.pinned.append(legs)
+        return len(legs)
+
+
+def rows(*columns: Label) -> tuple[Ints, Ints]:
+    """Legs ``[columns, rows]`` and joint sites ``[rows]`` of labels that are broadcast against each other."""
+    rank = max(c.ndim for c in columns)
+    columns = tuple(c.reshape(3, *([1] * (rank - c.ndim)), *c.shape[1:]) for c in columns)
+    dims = np.broadcast_shapes(*(c.shape[1:] for c in columns))
+    site = np.zeros(dims, dtype=np.int64)
+    for i, column in enumerate(columns):
+        site = site + mix(mix(column[SITE], column[NODE]), i)
+    for axis, size in enumerate(dims):
+        if size > 1 and any(c.shape[axis + 1] == 1 for c in columns):
+            shape = [1] * len(dims)
+            shape[axis] = size
+            site = mix(site, np.arange(size).reshape(shape))
+    legs = np.stack([np.broadcast_to(c[LEG], dims).reshape(-1) for c in columns])
+    return legs, np.broadcast_to(site, dims).reshape(-1)
+
+
+def mix(a: Ints | int, b: Ints | int) -> Ints:
+    """A 64-bit hash of pairs of integers (splitmix64), the same in every process."""
+    with np.errstate(over="ignore"):
+        z = np.asarray(a).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.asarray(b).astype(np.uint64)
+        z = (z + np.uint64(0x9E3779B97F4A7C15)) ^ (z >> np.uint64(30))
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return (z ^ (z >> np.uint64(31))).astype(np.int64)

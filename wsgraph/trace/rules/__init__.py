@@ -1,0 +1,5 @@
+"""One file of rules per operator family; importing this package registers them all."""
+
+from wsgraph.trace.rules import linear, norm, pointwise, pool, shape
+
+__all__ = ["linear", "norm", "pointwise", "pool", "shape"]

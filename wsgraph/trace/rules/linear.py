@@ -1,0 +1,141 @@
+"""Linear maps: matrix products with a parameter, and convolutions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsgraph.trace.legs import LEG, NODE, SITE, Label, mix
+from wsgraph.trace.registry import rule
+from wsgraph.trace.tracer import Tracer, make_label
+from wsgraph.trace.value import Value, along, with_node
+
+
+@rule("linear")
+def linear(tracer: Tracer, input: Value, weight: Value, bias: Value | None = None) -> Value:
+    """Y = x Wᵀ + b."""
+    return contract(tracer, input, -1, weight, out_axis=0, in_axis=1, bias=bias)
+
+
+@rule("matmul", "mm")
+def matmul(tracer: Tracer, input: Value, other: Value) -> Value:
+    """Y = x W, or W x, with a parameter W."""
+    if _is_matrix(other):
+        return contract(tracer, input, -1, other, out_axis=1, in_axis=0)
+    if _is_matrix(input) and len(other.shape) > 1:
+        return contract(tracer, other, -2, input, out_axis=0, in_axis=1)
+    tracer.pin([input, other], "no rule for a product of two computed values")
+    return tracer.result()
+
+
+@rule("addmm")
+def addmm(tracer: Tracer, bias: Value, input: Value, weight: Value, beta: float = 1, alpha: float = 1) -> Value:
+    """Y = b + x W."""
+    if not _is_matrix(weight) or len(bias.shape) != 1 or beta != 1:
+        tracer.pin([bias, input, weight], "no rule for a product of two computed values")
+        return tracer.result()
+    return contract(tracer, input, -1, weight, out_axis=1, in_axis=0, bias=bias)
+
+
+@rule("conv1d", "conv2d", "conv3d")
+def conv(
+    tracer: Tracer,
+    input: Value,
+    weight: Value,
+    bias: Value | None = None,
+    stride: object = 1,
+    padding: object = 0,
+    dilation: object = 1,
+    groups: int = 1,
+) -> Value:
+    """Convolutions of any stride, padding and dilation: linear maps between channels, with kernel axes."""
+    axis = 1 - len(weight.shape)  # of the channels, counted from the end
+    if groups == 1:
+        return contract(tracer, input, axis, weight, out_axis=0, in_axis=1, bias=bias)
+    if groups == input.shape[axis] == weight.shape[0]:
+        return depthwise(tracer, input, axis, weight, bias)
+    return contract(tracer, input, axis, weight, out_axis=0, in_axis=1, bias=bias, groups=groups)
+
+
+def contract(
+    tracer: Tracer,
+    x: Value,
+    axis: int,
+    weight: Value,
+    *,
+    out_axis: int,
+    in_axis: int,
+    bias: Value | None = None,
+    groups: int = 1,
+) -> Value:
+    """Sum over the units along one axis (counted from the end): W's legs there are the inverse of x's.
+
+    W's legs along ``out_axis`` are the units of the result, along the same axis.
+    """
+    if not weight.is_parameter:
+        tracer.pin([x, weight, bias], "the matrix is not a parameter of the network")
+        return tracer.result()
+    x = tracer.units_along(x, axis)
+    weight = tracer.parameter(weight, (out_axis, in_axis), pieces=groups)
+    out, inner = _matrix_legs(weight, out_axis, in_axis, groups)
+    if groups > 1:  # units of different groups are not alike
+        out, inner = _mark_groups(out, groups), _mark_groups(inner, groups)
+        tracer.legs.mark(out)
+    meeting = along(inner, axis, len(x.shape))
+    tracer.legs.relate(meeting, x.label, magnitude=(1, 1), sign=(1, 1))
+    node = tracer.add_node("linear", out[LEG])
+    tracer.weight(node, weight.tensor, out, meeting, x.label)
+    label = with_node(along(out, axis, len(tracer.shape)), node)
+    add_vector(tracer, "bias", bias, node, label, axis)
+    return tracer.result(label)
+
+
+def depthwise(tracer: Tracer, x: Value, axis: int, weight: Value, bias: Value | None) -> Value:
+    """One filter a channel: a diagonal, so the units of x go on, with a multiplier of their own."""
+    x = tracer.units_along(x, axis)
+    weight = tracer.parameter(weight, (0,))
+    inner = along(axis_legs(weight, 0), axis, len(x.shape))
+    legs = tracer.legs.new(weight.shape[0])
+    node = tracer.add_node("linear", legs)
+    label = along(make_label(legs, node), axis, len(x.shape))
+    tracer.legs.relate(label, inner, x.label, magnitude=(1, -1, -1), sign=(1, 1, 1))
+    tracer.use("weight", node, weight.tensor, inner, label, x.label)
+    add_vector(tracer, "bias", bias, node, label, axis)
+    return tracer.result(label)
+
+
+def add_vector(tracer: Tracer, role: str, vector: Value | None, node: int, label: Label, axis: int) -> None:
+    """A parameter with one entry for each unit along ``axis`` that is added to the units: same multiplier."""
+    if vector is None:
+        return
+    if not vector.is_parameter:
+        tracer.pin([Value((), label)], f"its {role} is not a parameter of the network")
+        return
+    legs = along(axis_legs(tracer.parameter(vector, (0,)), 0), axis, label.ndim - 1)
+    tracer.legs.equal(legs, label)
+    tracer.use(role, node, vector.tensor, legs, label)
+
+
+def axis_legs(parameter: Value, axis: int) -> Label:
+    """Legs along one axis of a parameter, ``[3, n]``."""
+    label = parameter.axes[axis]
+    assert label is not None
+    return label.reshape(3, -1)
+
+
+def _is_matrix(value: Value) -> bool:
+    return value.is_parameter and len(value.shape) == 2
+
+
+def _matrix_legs(weight: Value, out_axis: int, in_axis: int, groups: int) -> tuple[Label, Label]:
+    """Legs along the two axes: ``[3, n_out]``, and those of the inputs of all groups ``[3, groups * n_in]``."""
+    inner = weight.axes[in_axis]
+    assert inner is not None
+    inner = inner.reshape(3, inner.shape[out_axis + 1], -1)
+    first_rows = np.arange(groups) * (weight.shape[out_axis] // groups)
+    inner = np.broadcast_to(inner, (3, weight.shape[out_axis], inner.shape[2]))[:, first_rows]
+    return axis_legs(weight, out_axis), inner.reshape(3, -1)
+
+
+def _mark_groups(label: Label, groups: int) -> Label:
+    number = np.repeat(np.arange(groups), label.shape[1] // groups)
+    return np.stack([label[LEG], mix(label[SITE], number), label[NODE]])

@@ -1,0 +1,182 @@
+"""Normalisations: the class of multipliers before one ends, and a new one starts after it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsgraph.trace.legs import LEG, NODE, SITE, Label, mix
+from wsgraph.trace.registry import rule
+from wsgraph.trace.rules.pointwise import fresh
+from wsgraph.trace.tracer import Tracer
+from wsgraph.trace.value import Value, with_node
+
+
+@rule("batch_norm", "_native_batch_norm_legit_no_training")
+def batch_norm(
+    tracer: Tracer,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    running_mean: Value | None,
+    running_var: Value | None,
+    *options: object,
+) -> Value | tuple[Value, ...]:
+    """(x - m) / √(v + ε) · γ + β with stored statistics: m follows the multiplier, v + ε its square."""
+    training, eps = (options[0], float(options[2])) if tracer.operator == "batch_norm" else (False, float(options[1]))
+    several = tracer.operator != "batch_norm"
+    if several:
+        tracer.shape = tracer.shape[0]
+    if training or running_mean is None or running_var is None:
+        result = per_channel(tracer, x, weight, bias, eps)
+    else:
+        result = with_statistics(tracer, x, weight, bias, running_mean, running_var, eps)
+    return (result, result, result) if several else result
+
+
+@rule("instance_norm")
+def instance_norm(
+    tracer: Tracer,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    running_mean: Value | None,
+    running_var: Value | None,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Value:
+    """Every channel of every sample to mean 0 and variance 1, or by stored statistics."""
+    if use_input_stats or running_mean is None or running_var is None:
+        return per_channel(tracer, x, weight, bias, eps)
+    return with_statistics(tracer, x, weight, bias, running_mean, running_var, eps)
+
+
+@rule("group_norm")
+def group_norm(
+    tracer: Tracer,
+    x: Value,
+    num_groups: int,
+    weight: Value | None = None,
+    bias: Value | None = None,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Value:
+    """Every group of channels to mean 0 and variance 1."""
+    channels = x.shape[1]
+    if num_groups == channels:
+        return per_channel(tracer, x, weight, bias, eps)
+    x = tracer.units_along(x, 1)
+    label = x.label
+    assert label is not None
+    number = (np.arange(channels) // (channels // num_groups)).reshape(-1, *[1] * (label.ndim - 3))
+    site = np.broadcast_to(mix(label[SITE], number), label[LEG].shape)
+    tracer.legs.mark(np.stack([label[LEG], site, label[NODE]]))
+    return across_units(tracer, "group_norm", x, weight, bias, eps, axis=1)
+
+
+@rule("layer_norm")
+def layer_norm(
+    tracer: Tracer,
+    x: Value,
+    normalized_shape: list[int],
+    weight: Value | None = None,
+    bias: Value | None = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Value:
+    """The last axes to mean 0 and variance 1: for all units together, so they keep no multiplier of their own."""
+    if x.label is None:
+        x = tracer.units_along(x, -1)
+    return across_units(tracer, "layer_norm", x, weight, bias, eps, axis=-1)
+
+
+@rule("softmax", "_softmax", "log_softmax", "_log_softmax")
+def softmax(tracer: Tracer, x: Value, dim: int, *options: object, **more: object) -> Value:
+    """Units that share a softmax stay alike, and lose their multipliers."""
+    if x.label is None:
+        return tracer.result()
+    tracer.legs.restrict(x.label)
+    along_units = x.label.shape[dim % len(x.shape) + 1] > 1
+    node = tracer.add_node(tracer.operator.lstrip("_") if along_units else "pointwise", x.label[LEG])
+    label = with_node(x.label, node)
+    tracer.use("operand", node, None, x.label, label, x.label)
+    return tracer.result(label)
+
+
+def with_statistics(
+    tracer: Tracer, x: Value, weight: Value | None, bias: Value | None, mean: Value, variance: Value, eps: float
+) -> Value:
+    """A normalisation of channels by running statistics, which follow the multiplier of the channel exactly."""
+    x = tracer.units_along(x, 1)
+    assert x.label is not None and variance.tensor is not None
+    if tracer.shifts.setdefault(variance.tensor, eps) != eps:
+        tracer.pin([x], "one running variance is used with two values of ε")
+    node, out = _normalised(tracer, "batch_norm", x.label, eps)
+    mean_legs, variance_legs = _vector(tracer, mean, x, 1), _vector(tracer, variance, x, 1)
+    tracer.legs.equal(mean_legs, x.label)
+    tracer.legs.relate(variance_legs, x.label, magnitude=(1, -2), sign=(1, 0))
+    tracer.use("mean", node, mean.tensor, mean_legs, out)
+    tracer.use("variance", node, variance.tensor, variance_legs, out)
+    return _affine(tracer, x, node, out, weight, bias, 1, keeps_sign=True)
+
+
+def per_channel(tracer: Tracer, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
+    """A normalisation of each channel by its own statistics: ε ends the magnitude, the sign goes on."""
+    x = tracer.units_along(x, 1)
+    assert x.label is not None
+    tracer.legs.restrict(x.label, magnitude=eps == 0, sign=True)
+    node, out = _normalised(tracer, "instance_norm", x.label, eps)
+    return _affine(tracer, x, node, out, weight, bias, 1, keeps_sign=True)
+
+
+def across_units(
+    tracer: Tracer, operator: str, x: Value, weight: Value | None, bias: Value | None, eps: float, axis: int
+) -> Value:
+    """A normalisation of many units together."""
+    assert x.label is not None
+    tracer.legs.mark(x.label)
+    tracer.legs.restrict(x.label)
+    node, out = _normalised(tracer, operator, x.label, eps)
+    return _affine(tracer, x, node, out, weight, bias, axis, keeps_sign=False)
+
+
+def _normalised(tracer: Tracer, operator: str, label: Label, eps: float) -> tuple[int, Label]:
+    out = fresh(tracer, label)
+    node = tracer.add_node(operator, out[LEG], eps=eps)
+    result = with_node(out, node)
+    tracer.use("operand", node, None, label, result, label)
+    return node, result
+
+
+def _affine(
+    tracer: Tracer,
+    x: Value,
+    node: int,
+    out: Label,
+    weight: Value | None,
+    bias: Value | None,
+    axis: int,
+    keeps_sign: bool,
+) -> Value:
+    """Γ · x̂ + β, where x̂ has no magnitude, and the sign of x or none."""
+    sign = 1 if keeps_sign else 0
+    if weight is None:
+        tracer.legs.relate(out, x.label, magnitude=(1, 0), sign=(1, sign))
+    else:
+        gain = _vector(tracer, weight, x, axis)
+        tracer.legs.relate(out, gain, x.label, magnitude=(1, -1, 0), sign=(1, 1, sign))
+        tracer.use("gain", node, weight.tensor, gain, out)
+    if bias is not None:
+        shift = _vector(tracer, bias, x, axis)
+        tracer.legs.equal(shift, out)
+        tracer.use("shift", node, bias.tensor, shift, out)
+    return tracer.result(out)
+
+
+def _vector(tracer: Tracer, vector: Value, x: Value, axis: int) -> Label:
+    """The legs of a parameter with an entry for each unit along ``axis``, laid along it."""
+    own = 0 if axis == 1 else axis
+    label = tracer.parameter(vector, (own,)).axes[own]
+    assert label is not None
+    return label.reshape(3, -1, *[1] * (len(x.shape) - 2)) if axis == 1 else label

@@ -1,0 +1,129 @@
+"""From facts about multipliers to scale classes: two small linear systems for each group.
+
+Writing λ = exp(m) (-1)^s, a product of multipliers that must be 1 is a linear equation in the magnitudes m over the
+rationals, and one in the signs s modulo 2. Both are solved by elimination, for the first unit of each group; the other
+units of the group satisfy the same equations.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from wsgraph.space import Factor, ScaleClass, ScaleSet
+from wsgraph.space.scale import Scale
+from wsgraph.trace.legs import Legs
+from wsgraph.trace.solve import Partition
+
+Expression = dict[int, Fraction]
+"""A linear form in free legs."""
+
+
+def solve_scales(legs: Legs, units: Partition, names: list[str]) -> tuple[tuple[ScaleClass, ...], dict[int, Scale]]:
+    """Scale classes, and the scale of every leg of the first unit of every group that is not fixed.
+
+    Args:
+        legs: The facts.
+        units: The groups.
+        names: Names of the groups.
+    """
+    magnitudes, signs = _equations(legs, units)
+    classes: list[ScaleClass] = []
+    scales: dict[int, Scale] = {}
+    for group, members in _members(units).items():
+        if units.fixed[group]:
+            continue
+        magnitude = eliminate(magnitudes[group], members, lambda c: c)
+        sign = eliminate(signs[group], members, lambda c: c % 2)
+        numbers: dict[int, int] = {}
+        for leg in members.tolist():
+            values = ScaleSet.of(leg in magnitude[leg], leg in sign[leg])
+            if values is not ScaleSet.ONE:
+                numbers[leg] = len(classes)
+                suffix = f".{len(numbers)}" if len(numbers) > 1 else ""
+                classes.append(ScaleClass(names[group] + suffix, group, values))
+        scales.update({leg: _scale(magnitude[leg], sign[leg], numbers) for leg in members.tolist()})
+    return tuple(classes), scales
+
+
+def eliminate(
+    equations: list[Expression], legs: np.ndarray, reduce: Callable[[Fraction], Fraction]
+) -> dict[int, Expression]:
+    """Express every leg by free ones, so that all equations Σ c_i x_i = 0 hold.
+
+    Earlier legs stay free where there is a choice.
+
+    Args:
+        equations: Their left-hand sides.
+        legs: The unknowns.
+        reduce: Brings a coefficient into the field (the identity, or remainder modulo 2).
+    """
+    solved: dict[int, Expression] = {}
+
+    def expand(form: Expression) -> Expression:
+        total: dict[int, Fraction] = defaultdict(Fraction)
+        pending = list(form.items())
+        while pending:
+            leg, factor = pending.pop()
+            if leg in solved:
+                pending += [(other, factor * c) for other, c in solved[leg].items()]
+            else:
+                total[leg] += factor
+        return {leg: c for leg, c in ((k, reduce(v)) for k, v in total.items()) if c}
+
+    for equation in equations:
+        form = expand(equation)
+        if form:
+            pivot = max(form, key=lambda leg: (abs(form[leg]) == 1, leg))
+            divisor = form.pop(pivot)
+            solved[pivot] = {leg: reduce(-c / divisor) for leg, c in form.items()}
+    result: dict[int, Expression] = {}
+    for leg in legs.tolist():
+        if leg in solved:
+            solved[leg] = expand({leg: Fraction(1)})
+        result[leg] = solved.get(leg, {leg: Fraction(1)})
+    return result
+
+
+def _members(units: Partition) -> dict[int, np.ndarray]:
+    """Legs of the first unit of each group."""
+    is_first = np.zeros(len(units.group), dtype=bool)
+    is_first[units.first] = True
+    found: dict[int, list[int]] = defaultdict(list)
+    for leg in np.flatnonzero(is_first[units.slot]):
+        found[int(units.group[units.slot[leg]])].append(int(leg))
+    return {group: np.array(members) for group, members in found.items()}
+
+
+def _equations(legs: Legs, units: Partition) -> tuple[dict[int, list[Expression]], dict[int, list[Expression]]]:
+    """Equations in magnitudes and in signs for the first unit of each group."""
+    is_first = np.zeros(len(units.group), dtype=bool)
+    is_first[units.first] = True
+    magnitudes: dict[int, list[Expression]] = defaultdict(list)
+    signs: dict[int, list[Expression]] = defaultdict(list)
+    for record in legs.records:
+        if record.magnitude is None and record.sign is None:
+            continue
+        slots = units.slot[record.legs[0]]
+        for row in np.flatnonzero(is_first[slots]):
+            group = int(units.group[slots[row]])
+            members = record.legs[:, row].tolist()
+            for table, coefficients in ((magnitudes, record.magnitude), (signs, record.sign)):
+                if coefficients is not None:
+                    table[group].append(_collect(members, coefficients))
+    return magnitudes, signs
+
+
+def _collect(legs: list[int], coefficients: tuple[int, ...]) -> Expression:
+    form: dict[int, Fraction] = defaultdict(Fraction)
+    for leg, coefficient in zip(legs, coefficients, strict=True):
+        form[leg] += coefficient
+    return dict(form)
+
+
+def _scale(magnitude: Expression, sign: Expression, numbers: dict[int, int]) -> Scale:
+    legs = sorted(set(magnitude) | set(sign), key=lambda leg: numbers[leg])
+    return tuple(Factor(numbers[leg], float(magnitude.get(leg, 0)), int(leg in sign)) for leg in legs)
