@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,11 +44,15 @@ def find_example_inputs(model: nn.Module) -> tuple[Tensor, ...]:
 
 def _failure(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> str | None:
     """Why the model does not accept this shape, or None if it does."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    disabled, logger.disabled = logger.disabled, True  # it prints a traceback for every shape that does not fit
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
             model(torch.empty(shape, dtype=dtype, device=next(model.parameters()).device))
     except Exception as error:
         return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    finally:
+        logger.disabled = disabled
     return None
 
 

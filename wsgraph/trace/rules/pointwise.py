@@ -37,6 +37,7 @@ def _clamp_passes(low: float | None = -1.0, high: float | None = 1.0) -> tuple[b
     return {low, high} <= {0, inf, -inf}, low == -high
 
 
+@rule("hardswish", "log_sigmoid", "rrelu", "hardtanh")
 def elementwise(tracer: Tracer, *args: Any, **kwargs: Any) -> Value:
     """Any elementwise operator. One without an entry in the tables above lets permutations through, and no scale."""
     operands = [a for a in args if isinstance(a, Value)]
@@ -163,15 +164,14 @@ def prelu(tracer: Tracer, x: Value, weight: Value) -> Value:
     node = tracer.add_node("pointwise", x.label[LEG], pointwise=Pointwise("prelu.default", ("$0", "slope")))
     label = with_node(x.label, node)
     tracer.use("operand", node, None, x.label, label, x.label)
-    slopes = tracer.parameter(weight, (0,))
-    per_unit = len(x.shape) > 1 and weight.shape[0] == x.shape[1] and x.label.shape[2] == x.shape[1]
-    if per_unit:
-        legs = axis_legs(slopes, 0).reshape(3, 1, -1, *[1] * (len(x.shape) - 2))
-        tracer.legs.relate(legs, label)
-        tracer.use("slope", node, weight.tensor, legs, label)
-    tracer.legs.restrict(axis_legs(slopes, 0))
-    if not per_unit:
-        tracer.legs.pin(axis_legs(slopes, 0))
+    slopes = axis_legs(tracer.parameter(weight, (0,)), 0)
+    tracer.legs.restrict(slopes)
+    if len(x.shape) > 1 and weight.shape[0] == x.shape[1] == x.label.shape[2]:
+        slopes = slopes.reshape(3, 1, -1, *[1] * (len(x.shape) - 2))
+        tracer.legs.relate(slopes, label)
+    else:
+        tracer.legs.pin(slopes)
+    tracer.use("slope", node, weight.tensor, slopes, label)
     return tracer.result(label)
 
 
@@ -284,8 +284,7 @@ def _is_operand(tracer: Tracer, value: Value, label: Label) -> bool:
 def _call(op: str, args: list[Any], kwargs: dict[str, Any], operands: list[Value]) -> Pointwise | None:
     """The call with "$k" for the k-th operand; None (the identity) if it needs numbers that the space does not hold."""
     named = [_argument(a, operands) for a in args]
-    if kwargs.get("alpha", 1) != 1:
-        named.append(("alpha", kwargs["alpha"]))
+    named += [(name, value) for name, value in kwargs.items() if value is not None]
     if any(isinstance(a, Value) for a in named) or not operands:
         return None
     return Pointwise(op, tuple(named))
