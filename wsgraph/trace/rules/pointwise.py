@@ -195,7 +195,7 @@ def glu(tracer: Tracer, x: Value, dim: int = -1) -> Value:
     assert b.label is not None
     tracer.legs.restrict(b.label)
     gate = computed(tracer, b.label, [b], {}, op="sigmoid.default")
-    tracer.operator = "mul"
+    tracer.operator, tracer.overload = "mul", "Tensor"
     return multiply(tracer, a, gate)
 
 

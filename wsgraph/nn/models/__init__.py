@@ -1,0 +1,6 @@
+"""Networks over networks: one contract, one file a family."""
+
+from wsgraph.nn.models.dual_flow import DualFlow
+from wsgraph.nn.models.flat_mlp import FlatMLP
+
+__all__ = ["DualFlow", "FlatMLP"]
