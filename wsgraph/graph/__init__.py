@@ -1,7 +1,7 @@
 """Neuron graphs: a weight space and one flat vector, as PyTorch Geometric data."""
 
 from wsgraph.graph.convert import batch_of, batches, take, to_graph, to_graphs, to_state_dict
-from wsgraph.graph.neuron_graph import NeuronGraph, checked_space
+from wsgraph.graph.neuron_graph import NeuronGraph, checked_graph, checked_space
 from wsgraph.graph.topology import NODE_FEATURES, OPERATORS, Topology, topology
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Topology",
     "batch_of",
     "batches",
+    "checked_graph",
     "checked_space",
     "take",
     "to_graph",

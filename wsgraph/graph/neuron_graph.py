@@ -93,7 +93,7 @@ class NeuronGraph(Data):
     def edge_index(self) -> Tensor:
         """Sources and targets."""
         pieces, start = [], 0
-        for space, count in self._runs():
+        for space, count in self.runs():
             index = topology(space).edge_index
             starts = start + torch.arange(count) * space.num_nodes
             pieces.append((index[:, None] + starts[None, :, None]).reshape(2, -1))
@@ -123,20 +123,21 @@ class NeuronGraph(Data):
     @property
     def num_edges(self) -> int:
         """Number of edges of all graphs."""
-        return sum(count * topology(space).edge_index.shape[1] for space, count in self._runs())
+        return sum(count * topology(space).edge_index.shape[1] for space, count in self.runs())
 
-    def _runs(self) -> list[tuple[WeightSpace, int]]:
+    def runs(self) -> list[tuple[WeightSpace, int]]:
+        """Weight spaces of consecutive graphs, and how many graphs share them."""
         return [(space, len(list(run))) for space, run in groupby(self.spaces)]
 
     def _repeat(self, name: str) -> Tensor:
-        pieces = [getattr(topology(space), name).repeat(count) for space, count in self._runs()]
+        pieces = [getattr(topology(space), name).repeat(count) for space, count in self.runs()]
         return torch.cat(pieces).to(self.weights.device)
 
     def _gather(self, name: str) -> Tensor:
         """Numbers of the weights at the positions that the topology names, graph after graph."""
-        columns = max(getattr(topology(space), name).shape[1] for space, _ in self._runs())
+        columns = max(getattr(topology(space), name).shape[1] for space, _ in self.runs())
         pieces, start = [], 0
-        for space, count in self._runs():
+        for space, count in self.runs():
             end = start + count * space.num_weights
             matrix = self.weights[start:end].view(count, space.num_weights)
             index: Tensor = getattr(topology(space), name).to(matrix.device)
@@ -179,16 +180,24 @@ class NeuronGraph(Data):
         return f"{type(self).__name__}({count}{self.num_nodes} nodes, {self.num_edges} edges, {self.weights.numel()} weights)"
 
 
-def checked_space(graph: Any, space: WeightSpace, owner: str) -> None:
-    """Make sure that a graph is one, and of this weight space.
+def checked_graph(graph: Any, owner: str) -> NeuronGraph:
+    """Make sure that something is a neuron graph.
 
     Raises:
         SpaceError: It is not.
     """
     if not isinstance(graph, NeuronGraph):
         raise SpaceError(f"{owner} expects a NeuronGraph (see wsgraph.to_graph), got {type(graph).__name__}.")
-    if graph.common_space != space:
-        raise SpaceError(f"{owner} was built for {space!r}, got a graph of {graph.common_space or 'several spaces'!r}.")
+    return graph
 
 
-__all__ = ["NeuronGraph", "Topology", "checked_space"]
+def checked_space(graph: Any, space: WeightSpace, owner: str) -> NeuronGraph:
+    """Make sure that something is a neuron graph of this weight space.
+
+    Raises:
+        SpaceError: It is not.
+    """
+    found = checked_graph(graph, owner).common_space
+    if found != space:
+        raise SpaceError(f"{owner} was built for {space!r}, got a graph of {found or 'several spaces'!r}.")
+    return graph

@@ -1,8 +1,24 @@
 """Networks over networks, and the layers that they are made of."""
 
 from wsgraph.nn.canonical import ScaleEquivariant, ScaleInvariant, canonical
+from wsgraph.nn.conv import ScaleEquivariantConv
+from wsgraph.nn.encoder import NeuronEncoder
 from wsgraph.nn.forward import Forward
-from wsgraph.nn.models import DualFlow, FlatMLP
-from wsgraph.nn.readout import WeightUpdate, perceptron
+from wsgraph.nn.models import DualFlow, FlatMLP, ScaleGMN
+from wsgraph.nn.readout import FeatureUpdate, PartPool, WeightUpdate, perceptron
 
-__all__ = ["DualFlow", "FlatMLP", "Forward", "ScaleEquivariant", "ScaleInvariant", "WeightUpdate", "canonical", "perceptron"]
+__all__ = [
+    "DualFlow",
+    "FeatureUpdate",
+    "FlatMLP",
+    "Forward",
+    "NeuronEncoder",
+    "PartPool",
+    "ScaleEquivariant",
+    "ScaleEquivariantConv",
+    "ScaleGMN",
+    "ScaleInvariant",
+    "WeightUpdate",
+    "canonical",
+    "perceptron",
+]

@@ -167,8 +167,7 @@ def _diagonal(space: WeightSpace, layer: int, weights: Tensor) -> Tensor:
 
 
 def _vector(space: WeightSpace, block: int | None, weights: Tensor) -> Tensor | None:
-    """A vector ``[B, units]``, averaged over kernel positions if it has any."""
+    """A vector ``[B, units]``, at its first kernel position if it has several."""
     if block is None:
         return None
-    values = space.block_view(weights, block).reshape(len(weights), space.blocks[block].shape[0], -1)
-    return values[..., 0] if values.shape[-1] == 1 else values.mean(-1)
+    return space.block_view(weights, block).reshape(len(weights), space.blocks[block].shape[0], -1)[..., 0]

@@ -2,5 +2,6 @@
 
 from wsgraph.nn.models.dual_flow import DualFlow
 from wsgraph.nn.models.flat_mlp import FlatMLP
+from wsgraph.nn.models.scale_gmn import ScaleGMN
 
-__all__ = ["DualFlow", "FlatMLP"]
+__all__ = ["DualFlow", "FlatMLP", "ScaleGMN"]

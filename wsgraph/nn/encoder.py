@@ -1,0 +1,138 @@
+"""Initial features of nodes and edges, which scale as the biases and weights do."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from wsgraph.errors import SpaceError
+from wsgraph.graph import NODE_FEATURES, NeuronGraph, topology
+from wsgraph.graph.topology import MAX_KERNEL_COLUMNS, WEIGHT_EDGE
+from wsgraph.nn.structure import Flow, flow_weights, layer_bias, structure
+from wsgraph.nn.units import INPUT, OUTPUT, Units, unit_table
+from wsgraph.space import WeightSpace
+
+BIAS, GAIN, MEAN, VARIANCE = (NODE_FEATURES.index(name) for name in ("bias", "gain", "mean", "variance"))
+
+
+class NeuronEncoder(nn.Module):
+    r"""Linear maps without bias of biases and weights, times embeddings of depth and kernel offset.
+
+    .. math:: x_i = Γ_b b_i ⊙ \mathrm{emb}(\text{depth}), \qquad e_{ij} = Γ_w w_{ij} ⊙ \mathrm{emb}(\text{depth, offset})
+
+    Input and output nodes have embeddings of their position added instead. A normalisation has diagonal edges
+    γ / √(v + ε) and biases β - γ m / √(v + ε).
+
+    **Symmetry**: equivariant; node features are multiplied by λ_i, edge features by λ_i / λ_j.
+
+    Args:
+        space: The weight space that sizes the embeddings.
+        channels: Width of the features.
+    """
+
+    def __init__(self, space: WeightSpace, channels: int) -> None:
+        super().__init__()
+        self.space = space
+        units, edges = unit_table(space), topology(space)
+        self.columns = edges.edge_weight.shape[1]
+        self.bias = nn.Linear(1, channels, bias=False)
+        self.weight = nn.Linear(self.columns, channels, bias=False)
+        self.operand = nn.Linear(1, channels, bias=False)
+        self.node_depth = nn.Embedding(_count(units.depth), channels)
+        self.edge_depth = nn.Embedding(_count(units.depth), channels)
+        self.offset = nn.Embedding(_count(edges.edge_offset), channels)
+        self.inputs = nn.Embedding(_count(units.index[units.part == INPUT]), channels)
+        self.outputs = nn.Embedding(_count(units.index[units.part == OUTPUT]), channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new initial weights; factors start near 1."""
+        for module in self.children():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+        for embedding in (self.node_depth, self.edge_depth, self.offset):
+            nn.init.normal_(embedding.weight, 1, 0.3)
+
+    def dense(self, weights: Tensor) -> tuple[list[Tensor], dict[Flow, Tensor]]:
+        """Features of each layer's nodes ``[B, units, C]``, and of each flow's edges ``[B, targets, m, C]``."""
+        nodes = [self._layer_nodes(i, weights) for i in range(len(self.space.layers))]
+        flows = [flow for flows in structure(self.space).flows for flow in flows]
+        return nodes, {flow: self._flow_edges(flow, weights) for flow in flows}
+
+    def sparse(self, graphs: NeuronGraph, units: Units) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of all nodes ``[N, C]``, edge indices of the flows ``[2, E]``, and their features ``[E, C]``.
+
+        Raises:
+            SpaceError: A graph has larger kernels, or more inputs or outputs, than there are embeddings for.
+        """
+        numbers = graphs.x
+        diagonal = numbers[:, GAIN] * (numbers[:, VARIANCE] + units.eps.to(numbers)).clamp_min(1e-30).rsqrt()
+        biases = numbers[:, BIAS] - diagonal * numbers[:, MEAN]
+        edge_index, weights = graphs.edge_index[:, units.flows], graphs.edge_attr[units.flows]
+        offset, is_weight = graphs.edge_offset[units.flows], graphs.edge_type[units.flows] == WEIGHT_EDGE
+        self._check_sizes(units, offset, weights.shape[1])
+        target = edge_index[1]
+        operands = torch.where(units.norm, diagonal, torch.ones_like(diagonal))[target, None]
+        features = torch.where(
+            is_weight[:, None], self.weight(pad(weights, (0, self.columns - weights.shape[1]))), self.operand(operands)
+        )
+        depth = self._depth(self.edge_depth, units.depth[target])
+        return self._nodes(biases, units.part, units.index, units.depth), edge_index, features * depth * self.offset(offset)
+
+    def _layer_nodes(self, i: int, weights: Tensor) -> Tensor:
+        biases = layer_bias(self.space, i, weights)
+        if biases is None:
+            biases = weights.new_zeros(len(weights), self.space.size(i))
+        units, nodes = unit_table(self.space), slice(self.space.node_offsets[i], self.space.node_offsets[i + 1])
+        table = (t[nodes].to(weights.device) for t in (units.part, units.index, units.depth))
+        return self._nodes(biases, *table)
+
+    def _nodes(self, biases: Tensor, part: Tensor, index: Tensor, depth: Tensor) -> Tensor:
+        features = self.bias(biases[..., None])
+        hidden = features * self._depth(self.node_depth, depth)
+        inputs = features + self.inputs(torch.where(part == INPUT, index, 0))
+        outputs = features + self.outputs(torch.where(part == OUTPUT, index, 0))
+        return torch.where((part == INPUT)[:, None], inputs, torch.where((part == OUTPUT)[:, None], outputs, hidden))
+
+    def _flow_edges(self, flow: Flow, weights: Tensor) -> Tensor:
+        numbers = flow_weights(self.space, flow, weights)
+        if flow.diagonal:
+            numbers = numbers[:, :, None]  # [B, units, 1, kernel]
+        depth = self.edge_depth.weight[structure(self.space).depth[flow.target]]
+        offset = self.offset.weight[0]
+        if flow.block is None:
+            return self.operand(numbers) * depth * offset
+        if is_parallel(flow):
+            offset = self.offset.weight[: flow.kernel].repeat(numbers.shape[2], 1)  # [sources * kernel, C]
+            numbers = numbers.flatten(2)[..., None]
+        return self.weight(pad(numbers, (0, self.columns - numbers.shape[3]))) * depth * offset
+
+    def _depth(self, embedding: nn.Embedding, depth: Tensor) -> Tensor:
+        return embedding(depth.clamp(max=embedding.num_embeddings - 1))
+
+    def _check_sizes(self, units: Units, offset: Tensor, columns: int) -> None:
+        for name, found, known in (
+            ("inputs", _count(units.index[units.part == INPUT]), self.inputs.num_embeddings),
+            ("outputs", _count(units.index[units.part == OUTPUT]), self.outputs.num_embeddings),
+            ("kernel offsets", _count(offset), self.offset.num_embeddings),
+            ("kernel entries in an edge", columns, self.columns),
+        ):
+            if found > known:
+                raise SpaceError(f"The model was built for networks with at most {known} {name}, got {found}.")
+
+
+def is_parallel(flow: Flow) -> bool:
+    """Whether the kernel of a flow is too large for columns, so that its entries are parallel edges."""
+    return flow.kernel > MAX_KERNEL_COLUMNS
+
+
+def beside_edges(flow: Flow, values: Tensor) -> Tensor:
+    """Values of a flow's sources ``[B, sources, C]``, laid beside its edges: broadcastable to ``[B, targets, m, C]``."""
+    if flow.diagonal:
+        return values[:, :, None]
+    return (values.repeat_interleave(flow.kernel, dim=1) if is_parallel(flow) else values)[:, None]
+
+
+def _count(numbers: Tensor) -> int:
+    return int(numbers.max()) + 1 if numbers.numel() else 1

@@ -1,0 +1,126 @@
+"""ScaleGMN: message passing over neuron graphs, equivariant to scales and signs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wsgraph.graph import NeuronGraph, checked_graph
+from wsgraph.nn.conv import ScaleEquivariantConv
+from wsgraph.nn.encoder import NeuronEncoder, beside_edges
+from wsgraph.nn.models.model import WeightSpaceModel
+from wsgraph.nn.readout import FeatureUpdate, PartPool, perceptron
+from wsgraph.nn.structure import Flow, structure
+from wsgraph.nn.units import batch_units
+from wsgraph.space import WeightSpace
+
+
+class ScaleGMN(WeightSpaceModel):
+    r"""The forward graph network from the `"Scale Equivariant Graph Metanetworks" <https://arxiv.org/abs/2406.10685>`_
+    paper, on every weight space.
+
+    Initial features of :class:`~wsgraph.nn.NeuronEncoder`, ``num_layers`` layers of
+    :class:`~wsgraph.nn.ScaleEquivariantConv`, means of invariants over hidden, input and output nodes, a perceptron.
+    Where the paper sums over the hidden nodes we take means, and normalisations, skips and kernels of any size have
+    their edges.
+
+    Two routes share all parameters: :meth:`dense` (graphs of the model's own space, block by block) and
+    :meth:`sparse` (any graphs, of other and mixed spaces too, edge by edge). A call takes the dense one where it can.
+
+    **Symmetry**: invariant (``out_channels=n``) or equivariant (``out_channels=None``) to permutations and to every
+    scale class of the space. Not covered: phases of sine units.
+
+    Args:
+        space: The weight space of the networks that it takes.
+        hidden_channels: Width of node and edge features.
+        num_layers: Number of message-passing layers.
+        out_channels: Number of outputs for each network, or None for updated weights.
+
+    Shapes:
+        - **input**: B neuron graphs
+        - **output**: ``[B, out_channels]``, or B neuron graphs
+
+    Example:
+        >>> import torch, wsgraph
+        >>> models = [torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1)) for _ in range(4)]
+        >>> space = wsgraph.trace(models[0])
+        >>> graphs = wsgraph.to_graphs([m.state_dict() for m in models], space)
+        >>> wsgraph.nn.ScaleGMN(space, 16, 2, out_channels=10)(graphs).shape
+        torch.Size([4, 10])
+    """
+
+    def __init__(
+        self, space: WeightSpace, hidden_channels: int = 128, num_layers: int = 4, out_channels: int | None = None
+    ) -> None:
+        super().__init__(space, hidden_channels, num_layers, out_channels)
+        self.encoder = NeuronEncoder(space, hidden_channels)
+        self.convs = nn.ModuleList(ScaleEquivariantConv(hidden_channels) for _ in range(num_layers))
+        if out_channels is None:
+            self.update = FeatureUpdate(hidden_channels, self.encoder.columns)
+        else:
+            self.pool = PartPool(hidden_channels)
+            self.readout = perceptron(3 * hidden_channels, hidden_channels, 1, out_channels)
+
+    def forward(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
+        """Outputs ``[B, out_channels]``, or updated graphs."""
+        checked_graph(graphs, type(self).__name__)
+        return self.dense(graphs) if graphs.common_space == self.space else self.sparse(graphs)
+
+    def dense(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
+        """The answer block by block, for graphs of the model's own space.
+
+        Raises:
+            SpaceError: The graphs are of another space.
+        """
+        return super().forward(graphs)
+
+    def sparse(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
+        """The answer edge by edge, for graphs of any space.
+
+        Raises:
+            SpaceError: A graph has larger kernels, or more inputs or outputs, than the model's own space.
+        """
+        units = batch_units(graphs)
+        x, edge_index, edge_attr = self.encoder.sparse(graphs, units)
+        for conv in self.convs:
+            x, edge_attr = conv(x, edge_index, edge_attr, units.magnitude[:, None], units.sign[:, None])
+        if self.out_channels is None:
+            result = graphs.clone()
+            result.weights = self.update.sparse(graphs, x, edge_attr)
+            return result
+        sizes = torch.tensor([space.num_nodes for space in graphs.spaces], device=x.device)
+        batch = torch.arange(len(sizes), device=x.device).repeat_interleave(sizes)
+        return self.readout(self.pool.sparse(x, units, batch, len(sizes)))
+
+    def _invariant(self, weights: Tensor) -> Tensor:
+        nodes, _ = self._features(weights)
+        return self.readout(self.pool.dense(self.space, nodes))
+
+    def _updated_weights(self, weights: Tensor) -> Tensor:
+        return self.update.dense(self.space, weights, *self._features(weights))
+
+    def _features(self, weights: Tensor) -> tuple[list[Tensor], dict[Flow, Tensor]]:
+        """Final features of the nodes of each layer, and of the edges of each flow."""
+        nodes, edges = self.encoder.dense(weights)
+        for conv in self.convs:
+            assert isinstance(conv, ScaleEquivariantConv)
+            nodes, edges = self._convolved(conv, nodes, edges)
+        return nodes, edges
+
+    def _convolved(
+        self, conv: ScaleEquivariantConv, nodes: list[Tensor], edges: dict[Flow, Tensor]
+    ) -> tuple[list[Tensor], dict[Flow, Tensor]]:
+        form = structure(self.space)
+        flags = list(zip(form.magnitude, form.sign, strict=True))
+        mixed = [conv.node_linear(x) for x in nodes]
+        sources = [conv.source_factor(x, *f) for x, f in zip(nodes, flags, strict=True)]
+        targets = [conv.target_factor(x, *f) for x, f in zip(nodes, flags, strict=True)]
+        totals = [torch.zeros_like(x) for x in nodes]
+        for flow, e in edges.items():
+            message = conv.dense_messages(beside_edges(flow, mixed[flow.source]), e, *flags[flow.target])
+            totals[flow.target] = totals[flow.target] + message
+        updated_edges = {
+            flow: conv.dense_edges(e, beside_edges(flow, sources[flow.source]), targets[flow.target][:, :, None])
+            for flow, e in edges.items()
+        }
+        return [conv.update_nodes(x, t, *f) for x, t, f in zip(nodes, totals, flags, strict=True)], updated_edges
