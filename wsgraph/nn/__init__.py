@@ -4,7 +4,8 @@ from wsgraph.nn.canonical import ScaleEquivariant, ScaleInvariant, canonical
 from wsgraph.nn.conv import ScaleEquivariantConv
 from wsgraph.nn.encoder import NeuronEncoder
 from wsgraph.nn.forward import Forward
-from wsgraph.nn.models import DualFlow, FlatMLP, ScaleGMN
+from wsgraph.nn.models import DualFlow, FlatMLP, MonomialNFN, ScaleGMN
+from wsgraph.nn.monomial import MonomialLayout, MonomialLinear
 from wsgraph.nn.readout import FeatureUpdate, PartPool, WeightUpdate, perceptron
 
 __all__ = [
@@ -12,6 +13,9 @@ __all__ = [
     "FeatureUpdate",
     "FlatMLP",
     "Forward",
+    "MonomialLayout",
+    "MonomialLinear",
+    "MonomialNFN",
     "NeuronEncoder",
     "PartPool",
     "ScaleEquivariant",
