@@ -1,6 +1,6 @@
 """Neural networks as data: neuron graphs, their symmetries, and networks over networks."""
 
-from wsgraph import nn
+from wsgraph import nn, transforms
 from wsgraph.errors import SpaceError, StateError, TraceError, WSGraphError
 from wsgraph.graph import NeuronGraph, to_graph, to_graphs, to_state_dict
 from wsgraph.space import ScaleSet, Symmetry, WeightSpace
@@ -22,5 +22,6 @@ __all__ = [
     "to_state_dict",
     "nn",
     "trace",
+    "transforms",
     "verify",
 ]
