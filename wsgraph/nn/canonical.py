@@ -66,7 +66,9 @@ class ScaleInvariant(nn.Module):
 
 
 class ScaleEquivariant(nn.Module):
-    r"""(Γ x) ⊙ ScaleInvariant(x): scales as x does, and is as general as its invariant factor.
+    r"""(Γ x) ⊙ (1 + ScaleInvariant(x)): scales as x does, and is as general as its invariant factor.
+
+    The paper has no 1; it lets the layer start as the linear map Γ.
 
     **Symmetry**: equivariant to positive multipliers, signs or both, as the flags say.
 
@@ -87,4 +89,4 @@ class ScaleEquivariant(nn.Module):
 
     def forward(self, x: Tensor, magnitude: Tensor | bool, sign: Tensor | bool) -> Tensor:
         """Equivariant features."""
-        return self.linear(x) * self.factor(x, magnitude, sign)
+        return self.linear(x) * (1 + self.factor(x, magnitude, sign))
