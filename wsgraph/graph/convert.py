@@ -41,7 +41,9 @@ def to_graph(
         space = trace(model, example_inputs) if space is None else space
         model = model.state_dict()
     if space is None:
-        raise StateError("A state dict alone has no architecture. Pass its weight space: to_graph(state, wsgraph.trace(model)).")
+        raise StateError(
+            "A state dict alone has no architecture. Pass its weight space: to_graph(state, wsgraph.trace(model))."
+        )
     if not isinstance(model, Mapping):
         raise StateError(f"Expected a torch.nn.Module or a state dict, got {type(model).__name__}.")
     weights, integers = space.flatten(model)
@@ -99,6 +101,10 @@ def to_state_dict(graph: NeuronGraph) -> dict[str, Tensor]:
 def batch_of(weights: Tensor, space: WeightSpace, integers: Tensor | None = None, **attributes: Tensor) -> NeuronGraph:
     """A PyG ``Batch`` of neuron graphs from their weight matrix ``[B, P]``, without a loop over networks."""
     count = len(weights)
+    if weights.shape[1:] != (space.num_weights,):
+        raise SpaceError(
+            f"Expected weights of shape [B, {space.num_weights}] for {space!r}, got {list(weights.shape)}."
+        )
     integers = torch.empty((count, 0), dtype=torch.long, device=weights.device) if integers is None else integers
     batch = Batch(_base_cls=NeuronGraph)
     rows = {"weights": weights, "integers": integers, **attributes}

@@ -20,7 +20,9 @@ def to_networkx(graph: NeuronGraph) -> networkx.MultiDiGraph:
     for node, (layer, row) in enumerate(zip(layers, features, strict=True)):
         result.add_node(node, layer=layer.name, operator=layer.operator, **dict(zip(NODE_FEATURES, row, strict=True)))
     kinds = ["operand" if t == OPERAND_EDGE else "weight" for t in graph.edge_type.tolist()]
-    columns = zip(graph.edge_index.t().tolist(), graph.edge_attr.tolist(), kinds, graph.edge_offset.tolist(), strict=True)
+    columns = zip(
+        graph.edge_index.t().tolist(), graph.edge_attr.tolist(), kinds, graph.edge_offset.tolist(), strict=True
+    )
     for (source, target), weight, kind, offset in columns:
         result.add_edge(source, target, weight=weight[0] if len(weight) == 1 else weight, kind=kind, offset=offset)
     return result

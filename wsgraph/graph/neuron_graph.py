@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from wsgraph.errors import SpaceError
-from wsgraph.graph.topology import Topology, topology
+from wsgraph.graph.topology import topology
 from wsgraph.space import WeightSpace
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class NeuronGraph(Data):
         - ``x`` ``[N, 5]``: bias, gain, mean, variance and slope of each unit (0 or 1 where it has none)
         - ``edge_index`` ``[2, E]``: source and target, in the direction of the forward pass, sorted by target
         - ``edge_attr`` ``[E, K]``: the weight, K kernel entries for convolutions (1 for skips)
-        - ``edge_type``, ``edge_offset`` ``[E]``: weight or operand; kernel offset where large kernels are parallel edges
+        - ``edge_type``, ``edge_offset`` ``[E]``: weight or operand; kernel offset (large kernels are parallel edges)
         - ``node_type``, ``node_layer`` ``[N]``: operator and layer of each unit
 
     Example:
@@ -47,6 +47,8 @@ class NeuronGraph(Data):
         super().__init__(**kwargs)
         if weights is None:  # PyG makes empty ones to fill
             return
+        if not isinstance(space, WeightSpace) or weights.shape != (space.num_weights,):
+            raise SpaceError(f"Expected a WeightSpace and its flat weights, got {space!r} and {list(weights.shape)}.")
         self.weights = weights
         self.integers = torch.empty(0, dtype=torch.long, device=weights.device) if integers is None else integers
         self.space = space
@@ -177,7 +179,8 @@ class NeuronGraph(Data):
         if "weights" not in self._store:
             return f"{type(self).__name__}()"
         count = f"{len(self.spaces)} networks, " if isinstance(self, Batch) else ""
-        return f"{type(self).__name__}({count}{self.num_nodes} nodes, {self.num_edges} edges, {self.weights.numel()} weights)"
+        sizes = f"{self.num_nodes} nodes, {self.num_edges} edges, {self.weights.numel()} weights"
+        return f"{type(self).__name__}({count}{sizes})"
 
 
 def checked_graph(graph: Any, owner: str) -> NeuronGraph:

@@ -108,7 +108,7 @@ def _columns_or_edges(ends: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, 
 
 
 def _matrix(space: WeightSpace, connection: Connection) -> Tensor:
-    """Positions of a weight in the flat vector: ``[targets, sources, kernel]``, or ``[units, kernel]`` of a diagonal."""
+    """Positions in the flat vector: ``[targets, sources, kernel]`` of a matrix, ``[units, kernel]`` of a diagonal."""
     assert connection.block is not None
     block, part = space.blocks[connection.block], space.slices[connection.block]
     positions = torch.arange(part.start, part.stop).reshape(*block.shape[: len(block.axes)], block.kernel_size)

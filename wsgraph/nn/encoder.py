@@ -19,7 +19,7 @@ BIAS, GAIN, MEAN, VARIANCE = (NODE_FEATURES.index(name) for name in ("bias", "ga
 class NeuronEncoder(nn.Module):
     r"""Linear maps without bias of biases and weights, times embeddings of depth and kernel offset.
 
-    .. math:: x_i = Γ_b b_i ⊙ \mathrm{emb}(\text{depth}), \qquad e_{ij} = Γ_w w_{ij} ⊙ \mathrm{emb}(\text{depth, offset})
+    .. math:: x_i = Γ_b b_i ⊙ \mathrm{emb}(\text{depth}), \quad e_{ij} = Γ_w w_{ij} ⊙ \mathrm{emb}(\text{depth, offset})
 
     Input and output nodes have embeddings of their position added instead. A normalisation has diagonal edges
     γ / √(v + ε) and biases β - γ m / √(v + ε).
@@ -78,7 +78,11 @@ class NeuronEncoder(nn.Module):
             is_weight[:, None], self.weight(pad(weights, (0, self.columns - weights.shape[1]))), self.operand(operands)
         )
         depth = self._depth(self.edge_depth, units.depth[target])
-        return self._nodes(biases, units.part, units.index, units.depth), edge_index, features * depth * self.offset(offset)
+        return (
+            self._nodes(biases, units.part, units.index, units.depth),
+            edge_index,
+            features * depth * self.offset(offset),
+        )
 
     def _layer_nodes(self, i: int, weights: Tensor) -> Tensor:
         biases = layer_bias(self.space, i, weights)
@@ -128,7 +132,7 @@ def is_parallel(flow: Flow) -> bool:
 
 
 def beside_edges(flow: Flow, values: Tensor) -> Tensor:
-    """Values of a flow's sources ``[B, sources, C]``, laid beside its edges: broadcastable to ``[B, targets, m, C]``."""
+    """Values ``[B, sources, C]`` laid beside a flow's edges: broadcastable to ``[B, targets, m, C]``."""
     if flow.diagonal:
         return values[:, :, None]
     return (values.repeat_interleave(flow.kernel, dim=1) if is_parallel(flow) else values)[:, None]

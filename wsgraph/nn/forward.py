@@ -99,7 +99,9 @@ class Forward(nn.Module):
             elif c.role == "operand":
                 assert c.block is not None
                 size = self.space.blocks[c.block].shape[0]
-                operands.append(self.space.block_view(weights, c.block).reshape(len(weights), size, -1).mean(-1, keepdim=True))
+                operands.append(
+                    self.space.block_view(weights, c.block).reshape(len(weights), size, -1).mean(-1, keepdim=True)
+                )
         return operands
 
     def _normalised(self, i: int, value: Tensor, weights: Tensor) -> Tensor:

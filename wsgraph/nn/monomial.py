@@ -133,7 +133,8 @@ class MonomialLinear(nn.Module):
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.maps = nn.ModuleList(
-            nn.Linear(kind.channels * in_channels, kind.channels * out_channels, bias=kind.still) for kind in layout.kinds
+            nn.Linear(kind.channels * in_channels, kind.channels * out_channels, bias=kind.still)
+            for kind in layout.kinds
         )
         self.reset_parameters()
 

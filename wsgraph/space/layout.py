@@ -36,10 +36,11 @@ def flatten(space: WeightSpace, state: State) -> tuple[Tensor, Tensor]:
     weight_dtype = _common_dtype(space, state)
     device = next((state[t.name].device for t in space.tensors), torch.device("cpu"))
     weights = torch.empty((*batch, space.num_weights), dtype=weight_dtype, device=device)
+    numel = {t.name: t.numel for t in space.tensors}
     for block, part in zip(space.blocks, space.slices, strict=True):
-        tensor = state[block.tensor].detach()
-        weights[..., part] = _read(tensor.reshape(*batch, -1), block).reshape(*batch, -1)
-    integers = [state[t.name].reshape(*batch, -1).long() for t in space.integer_tensors]
+        flat = state[block.tensor].detach().reshape(*batch, numel[block.tensor])
+        weights[..., part] = _read(flat, block).reshape(*batch, block.numel)
+    integers = [state[t.name].reshape(*batch, t.numel).long() for t in space.integer_tensors]
     empty = torch.empty((*batch, 0), dtype=torch.long, device=device)
     return weights, torch.cat([empty, *integers], dim=-1)
 
@@ -82,16 +83,22 @@ def check_state(space: WeightSpace, state: State) -> tuple[int, ...]:
     missing, extra = [n for n in names if n not in state], [n for n in state if n not in set(names)]
     if missing or extra:
         raise StateError(
-            f"The state dict does not belong to this weight space: missing {_some(missing)}, unexpected {_some(extra)}. "
-            "Pass the state dict of a model of the traced architecture, or trace this model."
+            f"The state dict does not belong to this weight space: missing {_some(missing)}, unexpected "
+            f"{_some(extra)}. Pass the state dict of a model of the traced architecture, or trace this model."
         )
     batches = {_batch_shape(spec, state[spec.name]) for spec in space.tensors}
     if len(batches) > 1:
         raise StateError(f"The tensors disagree on the number of stacked networks: {sorted(batches)}.")
     for spec in space.tensors:
-        if spec.same_as and not torch.equal(state[spec.name], state[spec.same_as]):
-            raise StateError(f"{spec.name!r} is tied to {spec.same_as!r} in this weight space, but their values differ.")
+        if spec.same_as and not _same_numbers(state[spec.name], state[spec.same_as]):
+            raise StateError(
+                f"{spec.name!r} is tied to {spec.same_as!r} in this weight space, but their values differ."
+            )
     return batches.pop() if batches else ()
+
+
+def _same_numbers(a: Tensor, b: Tensor) -> bool:
+    return a is b or bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 def _batch_shape(spec: TensorSpec, tensor: Tensor) -> tuple[int, ...]:
@@ -99,7 +106,8 @@ def _batch_shape(spec: TensorSpec, tensor: Tensor) -> tuple[int, ...]:
     lead = shape[: len(shape) - len(spec.shape)]
     if len(lead) > 1 or shape[len(lead) :] != spec.shape:
         raise StateError(
-            f"Tensor {spec.name!r}: expected shape {list(spec.shape)} (or [N, ...] for N stacked networks), got {list(shape)}."
+            f"Tensor {spec.name!r}: expected shape {list(spec.shape)} (or [N, ...] for N stacked networks), "
+            f"got {list(shape)}."
         )
     if tensor.is_floating_point() != spec.is_floating:
         raise StateError(f"Tensor {spec.name!r}: expected dtype {spec.dtype}, got {tensor.dtype}.")
@@ -135,8 +143,8 @@ def _restore_integers(
 
 
 def _strides(block: Block) -> tuple[int, tuple[int, ...]] | None:
-    """Start and strides of the block in its flattened tensor, if it is evenly spaced."""
-    if not all(isinstance(o, range) for o in block.offsets):
+    """Start and strides of the block in its flattened tensor, if it is evenly spaced, forwards."""
+    if not all(isinstance(o, range) and o.step > 0 for o in block.offsets):
         return None
     return sum(o.start for o in block.offsets), tuple(o.step for o in block.offsets)  # type: ignore[union-attr]
 

@@ -158,7 +158,9 @@ def random_symmetry(
 ) -> Symmetry:
     """See :meth:`wsgraph.WeightSpace.random_symmetry`."""
     if not max_scale >= 1:
-        raise SpaceError(f"max_scale must be at least 1, got {max_scale}: multipliers lie in [1 / max_scale, max_scale].")
+        raise SpaceError(
+            f"max_scale must be at least 1, got {max_scale}: multipliers lie in [1 / max_scale, max_scale]."
+        )
     batch = () if batch_size is None else (batch_size,)
     orders, multipliers = [], []
     for group in space.groups:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.space import json_text, layout
+from wsgraph.space.check import check
 from wsgraph.space.parts import Block, Connection, NeuronGroup, NeuronLayer, Pin, TensorSpec
 from wsgraph.space.scale import ScaleClass, ScaleSet
 from wsgraph.space.symmetry import Symmetry, random_symmetry
@@ -73,7 +74,9 @@ class WeightSpace:
         units = sum(g.size for g in free)
         kinds = [s.name for s in ScaleSet if any(c.values is s for c in self.scales)] or ["ONE"]
         groups = f"{len(free)} free group{'s' * (len(free) != 1)} of {units} units"
-        return f"WeightSpace({len(self.layers)} layers, {self.num_parameters:,} parameters, {groups}, {' '.join(kinds)})"
+        return (
+            f"WeightSpace({len(self.layers)} layers, {self.num_parameters:,} parameters, {groups}, {' '.join(kinds)})"
+        )
 
     def to_json(self) -> str:
         """The whole value as JSON text."""
@@ -81,12 +84,14 @@ class WeightSpace:
 
     @staticmethod
     def from_json(text: str) -> WeightSpace:
-        """The inverse of :meth:`to_json`.
+        """The inverse of :meth:`to_json`. What it reads is checked: references, sizes, coverage of the tensors.
 
         Raises:
             SpaceError: The text is not the description of a weight space.
         """
-        return json_text.loads(text, WeightSpace)
+        space = json_text.loads(text, WeightSpace)
+        check(space)
+        return space
 
     def report(self) -> Report:
         """Layers, groups, scale classes and pins as tables; ``print`` it."""
@@ -119,9 +124,7 @@ class WeightSpace:
     @cached_property
     def num_moved(self) -> int:
         """How many of the P weights some symmetry moves or scales."""
-        return sum(
-            b.numel for b in self.blocks if any(a.scale or not self._is_still(a.group) for a in b.axes)
-        )
+        return sum(b.numel for b in self.blocks if any(a.scale or not self._is_still(a.group) for a in b.axes))
 
     @cached_property
     def slices(self) -> tuple[slice, ...]:

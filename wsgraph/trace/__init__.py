@@ -1,6 +1,6 @@
 """From a module to its weight space, through ``torch.export``."""
 
-from wsgraph.trace import rules as _rules  # registers the rules
+from wsgraph.trace import rules as rules  # registers them
 from wsgraph.trace.interpreter import trace
 from wsgraph.trace.registry import rule
 from wsgraph.trace.verify import verify

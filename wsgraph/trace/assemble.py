@@ -51,7 +51,9 @@ class _Assembly:
         names = self._find_layers()
         groups = self._groups(names)
         classes, self.scales = solve_scales(self.tracer.legs, self.units, [g.name for g in groups])
-        layers = [replace(layer, scale=self._layer_scale(key)) for key, layer in zip(self.layer_at, self.layers, strict=True)]
+        layers = [
+            replace(layer, scale=self._layer_scale(key)) for key, layer in zip(self.layer_at, self.layers, strict=True)
+        ]
         self.meetings = self._meetings()
         blocks, parts = self._blocks()
         connections = self._connections(blocks, parts)

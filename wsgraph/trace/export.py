@@ -74,8 +74,8 @@ def _explain(model: nn.Module, error: Exception) -> str:
     reason = str(error).strip().splitlines() or [type(error).__name__]
     return (
         f"{type(model).__name__} cannot be exported{line}: {reason[0]} "
-        "If its forward needs other inputs, pass them: trace(model, example_inputs=(x, ...)). Control flow that depends "
-        "on the values of tensors has no fixed graph; replace it, or trace the parts."
+        "If its forward needs other inputs, pass them: trace(model, example_inputs=(x, ...)). Control flow that "
+        "depends on the values of tensors has no fixed graph; replace it, or trace the parts."
     )
 
 

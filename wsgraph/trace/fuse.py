@@ -7,9 +7,7 @@ from dataclasses import replace
 from wsgraph.space import Connection, NeuronLayer
 
 
-def fuse_layers(
-    layers: list[NeuronLayer], connections: list[Connection]
-) -> tuple[list[NeuronLayer], list[Connection]]:
+def fuse_layers(layers: list[NeuronLayer], connections: list[Connection]) -> tuple[list[NeuronLayer], list[Connection]]:
     """Drop layers that only copy another; turn lone elementwise calls into activations of the layer they read."""
     layers = list(layers)
     root = list(range(len(layers)))

@@ -13,7 +13,32 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from wsgraph.errors import TraceError
 from wsgraph.trace.export import evaluating
 
-SIZES = (64, 32, 28, 224, 16, 8, 96, 128, 299, 256, 12, 20, 24, 40, 48, 56, 10, 14, *range(1, 65), 112, 160, 192, 384, 512)
+SIZES = (
+    64,
+    32,
+    28,
+    224,
+    16,
+    8,
+    96,
+    128,
+    299,
+    256,
+    12,
+    20,
+    24,
+    40,
+    48,
+    56,
+    10,
+    14,
+    *range(1, 65),
+    112,
+    160,
+    192,
+    384,
+    512,
+)
 
 
 def find_example_inputs(model: nn.Module) -> tuple[Tensor, ...]:
@@ -76,10 +101,12 @@ def _shapes(module: nn.Module, parameter: Tensor) -> Iterator[tuple[int, ...]]:
     if isinstance(module, nn.Embedding):
         yield from ((2, n) for n in (8, 16, 32, 64))
         return
+    if parameter.dim() == 0:
+        return
     groups = getattr(module, "groups", 1)
     spatial = max(parameter.dim() - 2, 0)
     channels = parameter.shape[1] * groups if parameter.dim() > 1 else parameter.shape[0]
     if spatial:
         yield from ((2, channels, *[size] * spatial) for size in SIZES)
-    elif parameter.dim() > 0:
+    else:
         yield from ((2, channels), (2, 8, channels), (2, channels, 8), (2, channels, 8, 8), (channels,))

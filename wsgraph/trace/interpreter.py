@@ -17,10 +17,10 @@ from wsgraph.trace.assemble import assemble
 from wsgraph.trace.export import export
 from wsgraph.trace.inputs import find_example_inputs
 from wsgraph.trace.legs import NODE
-from wsgraph.trace.registry import find_rule
+from wsgraph.trace.registry import find_rule, is_transparent
 from wsgraph.trace.rules.pointwise import elementwise
 from wsgraph.trace.tracer import Tracer, flatten_values
-from wsgraph.trace.value import Value
+from wsgraph.trace.value import NotCovered, Value
 
 
 def trace(model: nn.Module, example_inputs: Any = None) -> WeightSpace:
@@ -77,7 +77,9 @@ def tensor_specs(model: nn.Module) -> tuple[TensorSpec, ...]:
     for name, tensor in state.items():
         if not isinstance(tensor, Tensor) or tensor.is_complex() or tensor.is_quantized:
             kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise TraceError(f"State-dict entry {name!r} is {kind}; only real floating and integer tensors have a place.")
+            raise TraceError(
+                f"State-dict entry {name!r} is {kind}; only real floating and integer tensors have a place."
+            )
         exact = str(tensor.dtype).removeprefix("torch.")
         dtype = "float" if tensor.is_floating_point() and len(widths) == 1 else exact
         same_as = first.setdefault(id(tensor), name)
@@ -138,18 +140,22 @@ class _Interpreter:
     def _apply(self, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:
         tracer = self.tracer
         values = flatten_values([args, kwargs])
-        if tracer.shape is None:
+        rule = find_rule(tracer.operator)
+        if tracer.shape is None and rule is None:
             tracer.pin(values, "its result is not a tensor")
             return node.meta.get("val")
-        if not any(v.labels or v.is_parameter for v in values):
+        if not any(v.labels or v.is_parameter for v in values) and not is_transparent(tracer.operator):
             return _unlabelled(tracer)
-        rule = find_rule(tracer.operator)
         if rule is None and torch.Tag.pointwise in getattr(node.target, "tags", ()):
             rule = elementwise
         if rule is None:
             tracer.pin(values, f"no rule for {tracer.operator}")
             return _unlabelled(tracer)
-        return rule(tracer, *args, **kwargs)
+        try:
+            return rule(tracer, *args, **kwargs)
+        except NotCovered as reason:
+            tracer.pin(values, f"{tracer.operator} in {reason}")
+            return _unlabelled(tracer)
 
     def _resolve(self, arg: Any) -> Any:
         if isinstance(arg, fx.Node):
@@ -172,12 +178,14 @@ class _Interpreter:
                     self.tracer.nodes[node].output = True
 
 
-
-
 def _unlabelled(tracer: Tracer) -> Any:
     shapes = tracer.shape
+    if shapes is None:
+        return None
     if isinstance(shapes, list):
-        return tuple(Value(tuple(s), name=f"{tracer.call}_{i}") if s is not None else None for i, s in enumerate(shapes))
+        return tuple(
+            Value(tuple(s), name=f"{tracer.call}_{i}") if s is not None else None for i, s in enumerate(shapes)
+        )
     return Value(tuple(shapes), name=tracer.call)
 
 

@@ -11,10 +11,15 @@ from typing import Any
 Rule = Callable[..., Any]
 
 _RULES: dict[str, Rule] = {}
+_TRANSPARENT: set[str] = set()
 
 
-def rule(*operators: str) -> Callable[[Rule], Rule]:
+def rule(*operators: str, transparent: bool = False) -> Callable[[Rule], Rule]:
     """Register a rule for ATen operators by name (``"linear"``); overloads and in-place forms share the rule.
+
+    Args:
+        *operators: Their names.
+        transparent: Whether the operators return their input: then data without units keep their name, too.
 
     Example:
         >>> from wsgraph.trace import rule
@@ -26,9 +31,16 @@ def rule(*operators: str) -> Callable[[Rule], Rule]:
     def register(function: Rule) -> Rule:
         for name in operators:
             _RULES[name] = function
+        if transparent:
+            _TRANSPARENT.update(operators)
         return function
 
     return register
+
+
+def is_transparent(operator: str) -> bool:
+    """Whether an operator returns its input."""
+    return operator in _TRANSPARENT
 
 
 def find_rule(operator: str) -> Rule | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from wsgraph.space import Pin, Pointwise
 from wsgraph.trace.legs import LEG, NODE, Ints, Label, Legs, rows
-from wsgraph.trace.value import Value, along
+from wsgraph.trace.value import NotCovered, Value, along
 
 
 @dataclass
@@ -114,6 +114,13 @@ class Tracer:
                 known[axis] = self._axis_legs(value.shape, axis, pieces if axis else 1)
         return replace(value, axes=tuple(known))
 
+    def axis(self, value: Value, axis: int, pieces: int = 1) -> Label:
+        """The label along one axis of a parameter."""
+        label = self.parameter(value, (axis,), pieces).axes[axis] if value.is_parameter else None
+        if label is None:
+            raise NotCovered("a form with computed numbers in place of a parameter")
+        return label
+
     def _axis_legs(self, shape: tuple[int, ...], axis: int, pieces: int) -> Label:
         legs = self.legs.new(pieces * shape[axis]).reshape(pieces, shape[axis])
         dims = [1] * len(shape)
@@ -145,7 +152,9 @@ class Tracer:
         used = {node.name for node in self.nodes}
         return self.where if self.where and self.where not in used else self.call
 
-    def use(self, role: str, node: int, tensor: str | None, target: Label, met: Label, source: Label | None = None) -> None:
+    def use(
+        self, role: str, node: int, tensor: str | None, target: Label, met: Label, source: Label | None = None
+    ) -> None:
         """Record a connection: legs ``target`` of a tensor (or source) meet legs ``met`` of the node, row by row.
 
         For an operand, ``target`` is the label of the source value itself.

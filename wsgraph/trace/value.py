@@ -11,6 +11,10 @@ import numpy as np
 from wsgraph.trace.legs import LEG, NODE, SITE, Label, mix
 
 
+class NotCovered(Exception):
+    """A form of an operator that its rule does not cover; its inputs are pinned."""
+
+
 @dataclass(frozen=True)
 class Value:
     """What the trace knows of one tensor.
@@ -34,6 +38,13 @@ class Value:
     def labels(self) -> tuple[Label, ...]:
         """All labels."""
         return tuple(label for label in (self.label, *self.axes) if label is not None)
+
+    @property
+    def units(self) -> Label:
+        """The label of a value that has one."""
+        if self.label is None:
+            raise NotCovered("a form in which no units are known")
+        return self.label
 
     @property
     def is_parameter(self) -> bool:
@@ -98,7 +109,7 @@ def reshape(label: Label, old: Sequence[int], new: Sequence[int]) -> Label:
             dims_in += [1] * len(old_part)
             dims_out += [1] * len(new_part)
             continue
-        source = _expand(source, {a: n for a, n in zip(axes, old_part, strict=True)})
+        source = _expand(source, dict(zip(axes, old_part, strict=True)))
         dims_in += list(old_part)
         dims_out += list(new_part)
     return _positions_from_sites(source.reshape(3, *dims_out))

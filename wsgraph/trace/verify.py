@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -48,6 +49,7 @@ def verify(
     generator = generator or torch.Generator().manual_seed(0)
     args, kwargs = as_arguments(model, example_inputs)
     space = trace(model, example_inputs) if space is None else space
+    space = _of_one_width(space)
     twin = copy.deepcopy(model).double()
     state = _without_constants(twin.state_dict(), generator)
     args, kwargs = tree_map(lambda a: _random_like(a, generator), (args, kwargs))
@@ -58,6 +60,11 @@ def verify(
         after = _outputs(twin, moved, args, kwargs)
         worst = max([worst, *(relative_change(a, b) for a, b in zip(after, before, strict=True))])
     return worst
+
+
+def _of_one_width(space: WeightSpace) -> WeightSpace:
+    """The space of the network cast to one floating dtype."""
+    return replace(space, tensors=tuple(replace(t, dtype="float") if t.is_floating else t for t in space.tensors))
 
 
 def relative_change(after: Tensor, before: Tensor) -> float:

@@ -151,5 +151,7 @@ def _input_layer(space: WeightSpace) -> int:
         is_linear = connection.block is not None and len(space.blocks[connection.block].shape) == 2
         if connection.source == inputs[0] and not is_linear:
             name = space.layers[connection.target].name
-            raise SpaceError(f"The input has no coordinates: layer {name!r} reads it, which is not a linear map of points.")
+            raise SpaceError(
+                f"The input has no coordinates: layer {name!r} reads it, which is not a linear map of points."
+            )
     return inputs[0]

@@ -39,7 +39,8 @@ class DualFlow(WeightSpaceModel):
 
     Example:
         >>> import torch, wsgraph
-        >>> models = [torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)) for _ in range(4)]
+        >>> from torch.nn import Linear, Sequential, Tanh
+        >>> models = [Sequential(Linear(2, 8), Tanh(), Linear(8, 1)) for _ in range(4)]
         >>> space = wsgraph.trace(models[0])
         >>> graphs = wsgraph.to_graphs([m.state_dict() for m in models], space)
         >>> wsgraph.nn.DualFlow(space, 16, 2, out_channels=10)(graphs).shape

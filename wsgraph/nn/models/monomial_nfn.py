@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
 from wsgraph.nn.canonical import unit_norm
 from wsgraph.nn.models.model import WeightSpaceModel
-from wsgraph.nn.monomial import MonomialLinear, MonomialLayout
+from wsgraph.nn.monomial import MonomialLayout, MonomialLinear
 from wsgraph.nn.readout import perceptron
 from wsgraph.space import WeightSpace
 
@@ -39,7 +41,8 @@ class MonomialNFN(WeightSpaceModel):
 
     Example:
         >>> import torch, wsgraph
-        >>> models = [torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1)) for _ in range(4)]
+        >>> from torch.nn import Linear, Sequential, ReLU
+        >>> models = [Sequential(Linear(2, 8), ReLU(), Linear(8, 1)) for _ in range(4)]
         >>> space = wsgraph.trace(models[0])
         >>> graphs = wsgraph.to_graphs([m.state_dict() for m in models], space)
         >>> wsgraph.nn.MonomialNFN(space, 16, 2, out_channels=10)(graphs).shape
@@ -52,9 +55,7 @@ class MonomialNFN(WeightSpaceModel):
         super().__init__(space, hidden_channels, num_layers, out_channels)
         self.layout = MonomialLayout(space)
         widths = [1, *[hidden_channels] * num_layers]
-        self.layers = nn.ModuleList(
-            MonomialLinear(self.layout, a, b) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.layers = nn.ModuleList(MonomialLinear(self.layout, a, b) for a, b in pairwise(widths))
         if out_channels is None:
             self.last = MonomialLinear(self.layout, hidden_channels, 1)
         else:
@@ -77,7 +78,9 @@ class MonomialNFN(WeightSpaceModel):
 
     def _invariant(self, weights: Tensor) -> Tensor:
         pooled = []
-        for kind, x, gain, shift in zip(self.layout.kinds, self._features(weights), self.gains, self.shifts, strict=True):
+        for kind, x, gain, shift in zip(
+            self.layout.kinds, self._features(weights), self.gains, self.shifts, strict=True
+        ):
             x = unit_norm(x) if kind.magnitude else x
             x = (x.abs() if kind.sign else x) * gain + shift
             pooled.append(x.mean(tuple(range(1, x.dim() - 1))) if x.dim() > 2 else x)

@@ -42,7 +42,8 @@ class ScaleGMN(WeightSpaceModel):
 
     Example:
         >>> import torch, wsgraph
-        >>> models = [torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1)) for _ in range(4)]
+        >>> from torch.nn import Linear, Sequential, ReLU
+        >>> models = [Sequential(Linear(2, 8), ReLU(), Linear(8, 1)) for _ in range(4)]
         >>> space = wsgraph.trace(models[0])
         >>> graphs = wsgraph.to_graphs([m.state_dict() for m in models], space)
         >>> wsgraph.nn.ScaleGMN(space, 16, 2, out_channels=10)(graphs).shape

@@ -65,7 +65,11 @@ class FeatureUpdate(nn.Module):
         pieces, weight, edge, node = [], 0, 0, 0
         for space, count in graphs.runs():
             form = topology(space)
-            ends = weight + count * space.num_weights, edge + count * len(form.edge_type), node + count * space.num_nodes
+            ends = (
+                weight + count * space.num_weights,
+                edge + count * len(form.edge_type),
+                node + count * space.num_nodes,
+            )
             matrix = graphs.weights[weight : ends[0]].view(count, -1)
             columns = form.edge_weight.shape[1]
             change = edges[edge : ends[1], :columns].reshape(count, -1, columns)

@@ -40,7 +40,9 @@ class PartPool(nn.Module):
         for part, net in zip(PARTS, self.nets, strict=True):
             layers = [i for i in range(len(nodes)) if part_of(space, i) == part]
             found = [net(nodes[i], form.magnitude[i], form.sign[i]) for i in layers]
-            pooled.append(torch.cat(found, dim=1).mean(1) if found else nodes[0].new_zeros(len(nodes[0]), self.channels))
+            pooled.append(
+                torch.cat(found, dim=1).mean(1) if found else nodes[0].new_zeros(len(nodes[0]), self.channels)
+            )
         return torch.cat(pooled, dim=1)
 
     def sparse(self, x: Tensor, units: Units, batch: Tensor, num_graphs: int) -> Tensor:

@@ -69,7 +69,9 @@ class WeightUpdate(nn.Module):
             shifted = values.reshape(len(values), -1, block.kernel_size) + block.shift
             result = shifted * (1 + target) - block.shift
             if "shift" in nets:
-                push = (covariant[connection.target] * nets["shift"](invariant[connection.target])).sum(-1, keepdim=True)
+                push = (covariant[connection.target] * nets["shift"](invariant[connection.target])).sum(
+                    -1, keepdim=True
+                )
                 result = result + push
             return result
         assert connection.source is not None

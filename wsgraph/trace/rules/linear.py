@@ -71,19 +71,16 @@ def contract(
 
     W's legs along ``out_axis`` are the units of the result, along the same axis.
     """
-    if not weight.is_parameter:
-        tracer.pin([x, weight, bias], "the matrix is not a parameter of the network")
-        return tracer.result()
     x = tracer.units_along(x, axis)
-    weight = tracer.parameter(weight, (out_axis, in_axis), pieces=groups)
-    out, inner = _matrix_legs(weight, out_axis, in_axis, groups)
+    out = flat(tracer.axis(weight, out_axis))
+    inner = _inner_legs(tracer.axis(weight, in_axis, groups), out_axis, weight.shape[out_axis], groups)
     if groups > 1:  # units of different groups are not alike
         out, inner = _mark_groups(out, groups), _mark_groups(inner, groups)
         tracer.legs.mark(out)
     meeting = along(inner, axis, len(x.shape))
-    tracer.legs.relate(meeting, x.label, magnitude=(1, 1), sign=(1, 1))
+    tracer.legs.relate(meeting, x.units, magnitude=(1, 1), sign=(1, 1))
     node = tracer.add_node("linear", out[LEG])
-    tracer.weight(node, weight.tensor, out, meeting, x.label)
+    tracer.weight(node, weight.tensor, out, meeting, x.units)
     label = with_node(along(out, axis, len(tracer.shape)), node)
     add_vector(tracer, "bias", bias, node, label, axis)
     return tracer.result(label)
@@ -92,13 +89,12 @@ def contract(
 def depthwise(tracer: Tracer, x: Value, axis: int, weight: Value, bias: Value | None) -> Value:
     """One filter a channel: a diagonal, so the units of x go on, with a multiplier of their own."""
     x = tracer.units_along(x, axis)
-    weight = tracer.parameter(weight, (0,))
-    inner = along(axis_legs(weight, 0), axis, len(x.shape))
+    inner = along(flat(tracer.axis(weight, 0)), axis, len(x.shape))
     legs = tracer.legs.new(weight.shape[0])
     node = tracer.add_node("linear", legs)
     label = along(make_label(legs, node), axis, len(x.shape))
-    tracer.legs.relate(label, inner, x.label, magnitude=(1, -1, -1), sign=(1, 1, 1))
-    tracer.use("weight", node, weight.tensor, inner, label, x.label)
+    tracer.legs.relate(label, inner, x.units, magnitude=(1, -1, -1), sign=(1, 1, 1))
+    tracer.use("weight", node, weight.tensor, inner, label, x.units)
     add_vector(tracer, "bias", bias, node, label, axis)
     return tracer.result(label)
 
@@ -107,18 +103,13 @@ def add_vector(tracer: Tracer, role: str, vector: Value | None, node: int, label
     """A parameter with one entry for each unit along ``axis`` that is added to the units: same multiplier."""
     if vector is None:
         return
-    if not vector.is_parameter:
-        tracer.pin([Value((), label)], f"its {role} is not a parameter of the network")
-        return
-    legs = along(axis_legs(tracer.parameter(vector, (0,)), 0), axis, label.ndim - 1)
+    legs = along(flat(tracer.axis(vector, 0)), axis, label.ndim - 1)
     tracer.legs.equal(legs, label)
     tracer.use(role, node, vector.tensor, legs, label)
 
 
-def axis_legs(parameter: Value, axis: int) -> Label:
-    """Legs along one axis of a parameter, ``[3, n]``."""
-    label = parameter.axes[axis]
-    assert label is not None
+def flat(label: Label) -> Label:
+    """The label of one axis, ``[3, n]``."""
     return label.reshape(3, -1)
 
 
@@ -126,14 +117,11 @@ def _is_matrix(value: Value) -> bool:
     return value.is_parameter and len(value.shape) == 2
 
 
-def _matrix_legs(weight: Value, out_axis: int, in_axis: int, groups: int) -> tuple[Label, Label]:
-    """Legs along the two axes: ``[3, n_out]``, and those of the inputs of all groups ``[3, groups * n_in]``."""
-    inner = weight.axes[in_axis]
-    assert inner is not None
-    inner = inner.reshape(3, inner.shape[out_axis + 1], -1)
-    first_rows = np.arange(groups) * (weight.shape[out_axis] // groups)
-    inner = np.broadcast_to(inner, (3, weight.shape[out_axis], inner.shape[2]))[:, first_rows]
-    return axis_legs(weight, out_axis), inner.reshape(3, -1)
+def _inner_legs(label: Label, out_axis: int, num_out: int, groups: int) -> Label:
+    """Legs of the inputs of all groups, ``[3, groups * n_in]``; a group's are those of its first output."""
+    label = label.reshape(3, label.shape[out_axis + 1], -1)
+    label = np.broadcast_to(label, (3, num_out, label.shape[2]))
+    return label[:, np.arange(groups) * (num_out // groups)].reshape(3, -1)
 
 
 def _mark_groups(label: Label, groups: int) -> Label:

@@ -67,8 +67,7 @@ def group_norm(
     if num_groups == channels:
         return per_channel(tracer, x, weight, bias, eps)
     x = tracer.units_along(x, 1)
-    label = x.label
-    assert label is not None
+    label = x.units
     number = (np.arange(channels) // (channels // num_groups)).reshape(-1, *[1] * (label.ndim - 3))
     site = np.broadcast_to(mix(label[SITE], number), label[LEG].shape)
     tracer.legs.mark(np.stack([label[LEG], site, label[NODE]]))
@@ -96,11 +95,11 @@ def softmax(tracer: Tracer, x: Value, dim: int, *options: object, **more: object
     """Units that share a softmax stay alike, and lose their multipliers."""
     if x.label is None:
         return tracer.result()
-    tracer.legs.restrict(x.label)
+    tracer.legs.restrict(x.units)
     along_units = x.label.shape[dim % len(x.shape) + 1] > 1
-    node = tracer.add_node(tracer.operator.lstrip("_") if along_units else "pointwise", x.label[LEG])
-    label = with_node(x.label, node)
-    tracer.use("operand", node, None, x.label, label, x.label)
+    node = tracer.add_node(tracer.operator.lstrip("_") if along_units else "pointwise", x.units[LEG])
+    label = with_node(x.units, node)
+    tracer.use("operand", node, None, x.units, label, x.units)
     return tracer.result(label)
 
 
@@ -109,13 +108,12 @@ def with_statistics(
 ) -> Value:
     """A normalisation of channels by running statistics, which follow the multiplier of the channel exactly."""
     x = tracer.units_along(x, 1)
-    assert x.label is not None and variance.tensor is not None
+    mean_legs, variance_legs = _vector(tracer, mean, x, 1), _vector(tracer, variance, x, 1)
     if tracer.shifts.setdefault(variance.tensor, eps) != eps:
         tracer.pin([x], "one running variance is used with two values of ε")
-    node, out = _normalised(tracer, "batch_norm", x.label, eps)
-    mean_legs, variance_legs = _vector(tracer, mean, x, 1), _vector(tracer, variance, x, 1)
-    tracer.legs.equal(mean_legs, x.label)
-    tracer.legs.relate(variance_legs, x.label, magnitude=(1, -2), sign=(1, 0))
+    node, out = _normalised(tracer, "batch_norm", x.units, eps)
+    tracer.legs.equal(mean_legs, x.units)
+    tracer.legs.relate(variance_legs, x.units, magnitude=(1, -2), sign=(1, 0))
     tracer.use("mean", node, mean.tensor, mean_legs, out)
     tracer.use("variance", node, variance.tensor, variance_legs, out)
     return _affine(tracer, x, node, out, weight, bias, 1, keeps_sign=True)
@@ -124,9 +122,8 @@ def with_statistics(
 def per_channel(tracer: Tracer, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
     """A normalisation of each channel by its own statistics: ε ends the magnitude, the sign goes on."""
     x = tracer.units_along(x, 1)
-    assert x.label is not None
-    tracer.legs.restrict(x.label, magnitude=eps == 0, sign=True)
-    node, out = _normalised(tracer, "instance_norm", x.label, eps)
+    tracer.legs.restrict(x.units, magnitude=eps == 0, sign=True)
+    node, out = _normalised(tracer, "instance_norm", x.units, eps)
     return _affine(tracer, x, node, out, weight, bias, 1, keeps_sign=True)
 
 
@@ -134,10 +131,9 @@ def across_units(
     tracer: Tracer, operator: str, x: Value, weight: Value | None, bias: Value | None, eps: float, axis: int
 ) -> Value:
     """A normalisation of many units together."""
-    assert x.label is not None
-    tracer.legs.mark(x.label)
-    tracer.legs.restrict(x.label)
-    node, out = _normalised(tracer, operator, x.label, eps)
+    tracer.legs.mark(x.units)
+    tracer.legs.restrict(x.units)
+    node, out = _normalised(tracer, operator, x.units, eps)
     return _affine(tracer, x, node, out, weight, bias, axis, keeps_sign=False)
 
 
@@ -162,10 +158,10 @@ def _affine(
     """Γ · x̂ + β, where x̂ has no magnitude, and the sign of x or none."""
     sign = 1 if keeps_sign else 0
     if weight is None:
-        tracer.legs.relate(out, x.label, magnitude=(1, 0), sign=(1, sign))
+        tracer.legs.relate(out, x.units, magnitude=(1, 0), sign=(1, sign))
     else:
         gain = _vector(tracer, weight, x, axis)
-        tracer.legs.relate(out, gain, x.label, magnitude=(1, -1, 0), sign=(1, 1, sign))
+        tracer.legs.relate(out, gain, x.units, magnitude=(1, -1, 0), sign=(1, 1, sign))
         tracer.use("gain", node, weight.tensor, gain, out)
     if bias is not None:
         shift = _vector(tracer, bias, x, axis)
@@ -177,6 +173,5 @@ def _affine(
 def _vector(tracer: Tracer, vector: Value, x: Value, axis: int) -> Label:
     """The legs of a parameter with an entry for each unit along ``axis``, laid along it."""
     own = 0 if axis == 1 else axis
-    label = tracer.parameter(vector, (own,)).axes[own]
-    assert label is not None
+    label = tracer.axis(vector, own)
     return label.reshape(3, -1, *[1] * (len(x.shape) - 2)) if axis == 1 else label

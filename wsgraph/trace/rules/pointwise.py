@@ -76,7 +76,27 @@ def add(tracer: Tracer, *args: Any, **kwargs: Any) -> Value:
     for side in sides:
         if side is not None:
             tracer.legs.equal(side, label)
+    vector = _vector_operand(args, sides)
+    if tracer.operator == "add" and vector is not None and kwargs.get("alpha", 1) == 1:
+        return biased(tracer, label, *vector)
     return computed(tracer, label, list(args), kwargs)
+
+
+def biased(tracer: Tracer, label: Label, tensor: str, legs: Label) -> Value:
+    """A parameter with an entry for each unit, added: the bias of a diagonal of ones."""
+    node = tracer.add_node("linear", label[LEG])
+    result = with_node(label, node)
+    tracer.use("operand", node, None, label, result, label)
+    tracer.use("bias", node, tensor, legs, result)
+    return tracer.result(result)
+
+
+def diagonal(tracer: Tracer, label: Label, product: Label, tensor: str, legs: Label) -> Value:
+    """A parameter with an entry for each unit, multiplied: a diagonal linear map."""
+    node = tracer.add_node("linear", product[LEG])
+    result = with_node(product, node)
+    tracer.use("weight", node, tensor, legs, result, label)
+    return tracer.result(result)
 
 
 @rule("mul", "div", "divide", "multiply")
@@ -98,6 +118,9 @@ def multiply(tracer: Tracer, *args: Any, **kwargs: Any) -> Value:
     product = fresh(tracer, label)
     columns = [side for side, _ in present]
     tracer.legs.relate(product, *columns, magnitude=(1, *(p for _, p in present)), sign=(1,) * (len(present) + 1))
+    vector = _vector_operand(args, sides)
+    if power == 1 and vector is not None:
+        return diagonal(tracer, label, product, *vector)
     return computed(tracer, product, list(args), kwargs)
 
 
@@ -155,18 +178,13 @@ def power(tracer: Tracer, x: Any, exponent: Any) -> Value:
 @rule("prelu")
 def prelu(tracer: Tracer, x: Value, weight: Value) -> Value:
     """max(0, x) + a min(0, x) with a learned slope, one for all channels or one for each of axis 1."""
-    from wsgraph.trace.rules.linear import axis_legs
-
-    if x.label is None or not weight.is_parameter:
-        tracer.pin([x, weight], "the slope is not a parameter of the network")
-        return Value(x.shape, x.label, name=tracer.call)
-    tracer.legs.restrict(x.label, magnitude=True)
-    node = tracer.add_node("pointwise", x.label[LEG], pointwise=Pointwise("prelu.default", ("$0", "slope")))
-    label = with_node(x.label, node)
-    tracer.use("operand", node, None, x.label, label, x.label)
-    slopes = axis_legs(tracer.parameter(weight, (0,)), 0)
+    slopes = tracer.axis(weight, 0).reshape(3, -1)
+    tracer.legs.restrict(x.units, magnitude=True)
+    node = tracer.add_node("pointwise", x.units[LEG], pointwise=Pointwise("prelu.default", ("$0", "slope")))
+    label = with_node(x.units, node)
+    tracer.use("operand", node, None, x.units, label, x.units)
     tracer.legs.restrict(slopes)
-    if len(x.shape) > 1 and weight.shape[0] == x.shape[1] == x.label.shape[2]:
+    if len(x.shape) > 1 and weight.shape[0] == x.shape[1] == x.units.shape[2]:
         slopes = slopes.reshape(3, 1, -1, *[1] * (len(x.shape) - 2))
         tracer.legs.relate(slopes, label)
     else:
@@ -192,9 +210,8 @@ def glu(tracer: Tracer, x: Value, dim: int = -1) -> Value:
         return tracer.result()
     half = x.shape[dim] // 2
     a, b = (take(tracer, x, dim, slice(i * half, (i + 1) * half)) for i in range(2))
-    assert b.label is not None
-    tracer.legs.restrict(b.label)
-    gate = computed(tracer, b.label, [b], {}, op="sigmoid.default")
+    tracer.legs.restrict(b.units)
+    gate = computed(tracer, b.units, [b], {}, op="sigmoid.default")
     tracer.operator, tracer.overload = "mul", "Tensor"
     return multiply(tracer, a, gate)
 
@@ -202,7 +219,9 @@ def glu(tracer: Tracer, x: Value, dim: int = -1) -> Value:
 # ------------------------------------------------------------------- helpers
 
 
-def monomial(tracer: Tracer, x: Value, args: tuple[Any, ...], magnitude: tuple[int, int], sign: tuple[int, int]) -> Value:
+def monomial(
+    tracer: Tracer, x: Value, args: tuple[Any, ...], magnitude: tuple[int, int], sign: tuple[int, int]
+) -> Value:
     """An elementwise function whose result has a power of the multiplier: Π of (result, x) to these powers is 1."""
     if x.label is None:
         return joined(tracer, list(args), {})
@@ -226,7 +245,9 @@ def align(tracer: Tracer, args: Any) -> Label | None:
         return None
     main = max(values, key=lambda v: (len(full_axes(v.label)), len(v.shape)))
     for value in values:
-        if not full_axes(value.label) <= full_axes(main.label) or (full_axes(main.label) and not full_axes(value.label)):
+        if not full_axes(value.label) <= full_axes(main.label) or (
+            full_axes(main.label) and not full_axes(value.label)
+        ):
             tracer.pin([value], "its units lie along other axes than those of the value it meets")
     for value in args:
         if isinstance(value, Value) and not value.labels and not value.is_parameter and _varies(value, main.label):
@@ -251,8 +272,15 @@ def _label_like(tracer: Tracer, value: Value, label: Label) -> Label | None:
     if len(axes) != 1:
         tracer.pin([value], "a parameter that meets units along no axis of its own, or along several")
         return None
-    found = tracer.parameter(value, axes).axes[axes[0]]
-    return found
+    return tracer.axis(value, axes[0])
+
+
+def _vector_operand(args: Any, sides: list[Label | None]) -> tuple[str, Label] | None:
+    """The tensor and legs of the one operand that is a parameter, if the other is a computed value."""
+    found = [(a.tensor, side) for a, side in zip(args, sides, strict=False) if side is not None and a.is_parameter]
+    if len(found) != 1 or sum(side is not None for side in sides) != 2:
+        return None
+    return found[0]
 
 
 def _varies(value: Value, label: Label) -> bool:
@@ -295,4 +323,3 @@ def _argument(argument: Any, operands: list[Value]) -> Any:
         if argument is operand:
             return f"${k}"
     return tuple(argument) if isinstance(argument, list) else argument
-

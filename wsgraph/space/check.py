@@ -1,0 +1,69 @@
+"""Whether a weight space that was not traced hangs together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wsgraph.errors import SpaceError
+from wsgraph.space.parts import ROLES
+from wsgraph.space.scale import Scale
+
+if TYPE_CHECKING:
+    from wsgraph.space.weight_space import WeightSpace
+
+
+def check(space: WeightSpace) -> None:
+    """Make sure that all references exist, sizes fit, and blocks cover every floating tensor exactly once.
+
+    Raises:
+        SpaceError: Something does not fit; the message says what.
+    """
+    for scale_class in space.scales:
+        _check_index(scale_class.group, len(space.groups), f"group of scale class {scale_class.name!r}")
+    for layer in space.layers:
+        _check_index(layer.group, len(space.groups), f"group of layer {layer.name!r}")
+        _check_scale(space, layer.scale, layer.group, f"layer {layer.name!r}")
+    for connection in space.connections:
+        if connection.role not in ROLES:
+            raise SpaceError(f"Unknown role {connection.role!r} of a connection, expected one of {ROLES}.")
+        _check_index(connection.target, len(space.layers), "target of a connection")
+        if connection.source is not None:
+            _check_index(connection.source, len(space.layers), "source of a connection")
+        if connection.block is not None:
+            _check_index(connection.block, len(space.blocks), "block of a connection")
+    _check_blocks(space)
+
+
+def _check_blocks(space: WeightSpace) -> None:
+    covered: dict[str, list[np.ndarray]] = defaultdict(list)
+    for block in space.blocks:
+        for axis in block.axes:
+            _check_index(axis.group, len(space.groups), f"group of a block of {block.tensor!r}")
+            _check_scale(space, axis.scale, axis.group, f"a block of {block.tensor!r}")
+            if len(axis.offsets) != space.groups[axis.group].size:
+                raise SpaceError(
+                    f"A block of {block.tensor!r} has {len(axis.offsets)} units of a group of another size."
+                )
+        covered[block.tensor].append(block.index().reshape(-1))
+    expected = {t.name: t.numel for t in space.tensors if t.is_floating and t.same_as is None}
+    for name in covered.keys() - expected.keys():
+        raise SpaceError(f"There is no floating tensor {name!r} for a block.")
+    for name, numel in expected.items():
+        found = np.sort(np.concatenate([np.empty(0, np.int64), *covered[name]]))
+        if not np.array_equal(found, np.arange(numel)):
+            raise SpaceError(f"The blocks do not cover tensor {name!r} exactly once.")
+
+
+def _check_scale(space: WeightSpace, scale: Scale, group: int, owner: str) -> None:
+    for factor in scale:
+        _check_index(factor.scale_class, len(space.scales), f"scale class of {owner}")
+        if space.groups[space.scales[factor.scale_class].group].size != space.groups[group].size:
+            raise SpaceError(f"The scale of {owner} belongs to a group of another size.")
+
+
+def _check_index(index: int, count: int, name: str) -> None:
+    if not 0 <= index < count:
+        raise SpaceError(f"The {name} is number {index}, of {count}.")

@@ -1,0 +1,73 @@
+"""Symmetries that really move something."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from wsgraph.graph import NeuronGraph
+from wsgraph.space import Symmetry, WeightSpace
+from wsgraph.testing.parts import runs
+from wsgraph.testing.runner import with_weights
+
+MAX_DRAWS = 64
+
+
+def seeded(generator: torch.Generator | None) -> torch.Generator:
+    """The generator, or a new one with seed 0."""
+    return torch.Generator().manual_seed(0) if generator is None else generator
+
+
+def can_move(space: WeightSpace, block: int) -> bool:
+    """Whether some symmetry of the space moves or scales this block."""
+    groups = (space.groups[axis.group] for axis in space.blocks[block].axes)
+    scaled = any(axis.scale for axis in space.blocks[block].axes)
+    return scaled or any(group.size > 1 and not group.fixed for group in groups)
+
+
+def refuse_without_symmetry(space: WeightSpace) -> None:
+    """Fail on a space whose only symmetry is the identity."""
+    __tracebackhide__ = True
+    if space.num_moved == 0:
+        raise AssertionError(f"{space!r} has no symmetry but the identity, which proves nothing; see space.report().")
+
+
+def refuse_unmoved(space: WeightSpace, weights: Tensor, generator: torch.Generator, max_scale: float) -> None:
+    """Fail if some block ``[..., P]`` can be moved, but has entries that hide it (zeros, or equal ones)."""
+    __tracebackhide__ = True
+    refuse_without_symmetry(space)
+    still = [i for i in range(len(space.blocks)) if can_move(space, i)]
+    for _ in range(MAX_DRAWS):
+        moved = space.random_symmetry(generator, max_scale=max_scale).act(weights)
+        still = [i for i in still if torch.equal(moved[..., space.slices[i]], weights[..., space.slices[i]])]
+        if not still:
+            return
+    names = ", ".join(dict.fromkeys(repr(space.blocks[i].tensor) for i in still))
+    raise AssertionError(
+        f"No symmetry changes the entries of {names}, because they are zero or equal, which proves nothing about them: "
+        "pass networks with random entries everywhere, see random_graphs."
+    )
+
+
+def draw(
+    space: WeightSpace, weights: Tensor, generator: torch.Generator, max_scale: float, batch_size: int | None = None
+) -> Symmetry:
+    """A random symmetry that changes these weights."""
+    __tracebackhide__ = True
+    for _ in range(MAX_DRAWS):
+        symmetry = space.random_symmetry(generator, max_scale=max_scale, batch_size=batch_size)
+        if not torch.equal(symmetry.act(weights), weights):
+            return symmetry
+    raise AssertionError(f"{MAX_DRAWS} random symmetries of {space!r} left the weights as they were.")
+
+
+def draw_for_each(graphs: NeuronGraph, generator: torch.Generator, max_scale: float) -> list[Symmetry]:
+    """One symmetry for each network, in batches for neighbours of one weight space."""
+    __tracebackhide__ = True
+    return [draw(space, matrix, generator, max_scale, len(matrix)) for space, _, matrix in runs(graphs)]
+
+
+def act(symmetries: list[Symmetry], graphs: NeuronGraph) -> NeuronGraph:
+    """The networks of a batch, each moved by its symmetry."""
+    moved = [g.act(matrix).reshape(-1) for g, (_, _, matrix) in zip(symmetries, runs(graphs), strict=True)]
+    return with_weights(graphs, torch.cat(moved))
