@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from wsgraph.nn.reset import reset_children
+
 
 def canonical(x: Tensor, magnitude: Tensor | bool, sign: Tensor | bool) -> Tensor:
     """One representative of all multiples of a feature vector that a scale class allows.
@@ -56,9 +58,7 @@ class ScaleInvariant(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
-        for module in self.modules():
-            if module is not self and hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+        reset_children(self)
 
     def forward(self, x: Tensor, magnitude: Tensor | bool, sign: Tensor | bool) -> Tensor:
         """Invariant features."""
@@ -84,8 +84,7 @@ class ScaleEquivariant(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
-        self.linear.reset_parameters()
-        self.factor.reset_parameters()
+        reset_children(self)
 
     def forward(self, x: Tensor, magnitude: Tensor | bool, sign: Tensor | bool) -> Tensor:
         """Equivariant features."""

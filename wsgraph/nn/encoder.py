@@ -9,6 +9,7 @@ from torch.nn.functional import pad
 from wsgraph.errors import SpaceError
 from wsgraph.graph import NODE_FEATURES, NeuronGraph, topology
 from wsgraph.graph.topology import MAX_KERNEL_COLUMNS, WEIGHT_EDGE
+from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow, flow_weights, layer_bias, structure
 from wsgraph.nn.units import INPUT, OUTPUT, Units, unit_table
 from wsgraph.space import WeightSpace
@@ -48,9 +49,7 @@ class NeuronEncoder(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial weights; factors start near 1."""
-        for module in self.children():
-            if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+        reset_children(self)
         for embedding in (self.node_depth, self.edge_depth, self.offset):
             nn.init.normal_(embedding.weight, 1, 0.3)
 

@@ -44,7 +44,7 @@ def _decode(data: Any, kind: Any) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return _decode_union(data, arguments)
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         hints = get_type_hints(kind)
         return kind(**{name: _decode(value, hints[name]) for name, value in data.items()})
     if kind is range:

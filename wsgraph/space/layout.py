@@ -143,10 +143,10 @@ def _restore_integers(
 
 
 def _strides(block: Block) -> tuple[int, tuple[int, ...]] | None:
-    """Start and strides of the block in its flattened tensor, if it is evenly spaced, forwards."""
-    if not all(isinstance(o, range) and o.step > 0 for o in block.offsets):
+    """Start and strides of the block in its flattened tensor, if it is evenly spaced, and not empty."""
+    if not all(isinstance(o, range) and len(o) and o.step > 0 for o in block.offsets):
         return None
-    return sum(o.start for o in block.offsets), tuple(o.step for o in block.offsets)  # type: ignore[union-attr]
+    return sum(o[0] for o in block.offsets), tuple(o[1] - o[0] if len(o) > 1 else 1 for o in block.offsets)
 
 
 def _read(flat: Tensor, block: Block) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +29,7 @@ class Report:
         self.space = space
 
     def __rich__(self) -> Group:
-        parts = [self._summary(), self._layers(), self._groups()]
+        parts: list[RenderableType] = [self._summary(), self._layers(), self._groups()]
         return Group(*parts, self._pins()) if self.space.pins else Group(*parts, Text("Nothing was pinned."))
 
     def __str__(self) -> str:

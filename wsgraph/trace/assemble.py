@@ -140,7 +140,9 @@ class _Assembly:
         kernel = tuple(_spaced(np.arange(n) * strides[a]) for a, n in enumerate(spec.shape) if a not in axes)
         combinations: list[tuple[_Part, ...]] = [()]
         for axis in axes:
-            combinations = [(*c, part) for c in combinations for part in self._parts(labels[axis][LEG], axis, axes, c)]
+            label = labels[axis]
+            assert label is not None
+            combinations = [(*c, part) for c in combinations for part in self._parts(label[LEG], axes, c)]
         return [(self._block(spec.name, axes, strides, parts, kernel), parts) for parts in combinations]
 
     def _block(
@@ -156,7 +158,7 @@ class _Assembly:
         )
         return Block(tensor, neuron_axes, (*copies, *kernel), self.tracer.shifts.get(tensor, 0.0))
 
-    def _parts(self, legs: Ints, axis: int, axes: list[int], chosen: tuple[_Part, ...]) -> list[_Part]:
+    def _parts(self, legs: Ints, axes: list[int], chosen: tuple[_Part, ...]) -> list[_Part]:
         """Cut an axis where group, scale or the layers met change; ``chosen`` are the parts of earlier axes."""
         for earlier, part in zip(axes, chosen, strict=False):
             if legs.shape[earlier] > 1:  # separate units for pieces of an earlier axis
@@ -165,7 +167,7 @@ class _Assembly:
         kinds: dict[tuple[int, int], list[int]] = defaultdict(list)
         for position, leg in enumerate(legs.tolist()):
             kinds[self._group_of(leg), int(self.units.kind[leg])].append(position)
-        merged: dict[object, list[Ints]] = defaultdict(list)
+        merged: dict[tuple[int, Scale, tuple[Meeting, ...]], list[Ints]] = defaultdict(list)
         for (group, kind), positions in kinds.items():
             index = np.array(positions)
             index = index[np.argsort(self.units.rank[self.units.slot[legs[index]]])]
@@ -173,7 +175,7 @@ class _Assembly:
             merged[group, scale, self.meetings.get(kind, ())].append(index)
         return [
             _Part(group, scale, meetings, index, copies)
-            for (group, scale, meetings), indices in merged.items()  # type: ignore[misc]
+            for (group, scale, meetings), indices in merged.items()
             for index, copies in _copies(indices)
         ]
 
@@ -194,7 +196,7 @@ class _Assembly:
 
     def _operands(self, use: Use) -> list[Connection]:
         assert use.sources is not None
-        found = {}
+        found: dict[Connection, None] = {}
         for column in self._first_columns(use.targets[0]):
             _, met, node = use.sources[:, column].tolist()
             target = self._layer(use.node, int(use.targets[1, column]))

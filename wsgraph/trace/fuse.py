@@ -53,7 +53,7 @@ def _only_source(entering: list[Connection]) -> int:
 def _can_merge(layers: list[NeuronLayer], entering: list[list[Connection]], i: int) -> bool:
     if layers[i].operator != "pointwise" or len(entering[i]) != 1 or entering[i][0].source is None:
         return False
-    source = layers[entering[i][0].source]
+    source = layers[_only_source(entering[i])]
     return entering[i][0].block is None and (source.group, source.scale) == (layers[i].group, layers[i].scale)
 
 

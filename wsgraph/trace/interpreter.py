@@ -124,17 +124,20 @@ class _Interpreter:
         tracer, target = self.tracer, node.target
         args = self._resolve(node.args)
         kwargs = {k: self._resolve(v) for k, v in node.kwargs.items()}
-        is_aten = isinstance(target, torch._ops.OpOverload)
-        name = target._schema.name.split("::")[-1] if is_aten else getattr(target, "__name__", str(target))
-        in_place = is_aten and target._schema.is_mutable and name.endswith("_") and not name.startswith("_")
-        tracer.operator = name.rstrip("_") if in_place else name
-        tracer.overload = target._overloadname if is_aten else ""
+        in_place = False
+        tracer.operator, tracer.overload = getattr(target, "__name__", str(target)), ""
+        if isinstance(target, torch._ops.OpOverload):
+            tracer.operator, tracer.overload = target._schema.name.split("::")[-1], target._overloadname
+            in_place = target._schema.is_mutable and tracer.operator.endswith("_")
+            tracer.operator = tracer.operator.rstrip("_")
         tracer.where, tracer.call, tracer.shape = _module_path(node), node.name, _shape(node)
         if target is operator.getitem:
             return args[0][args[1]] if isinstance(args[0], tuple | list) else Value(_shape(node) or (), name=node.name)
         result = self._apply(node, args, kwargs)
         if in_place:
-            self.values[node.args[0]] = result
+            changed = node.args[0]
+            assert isinstance(changed, fx.Node)
+            self.values[changed] = result
         return result
 
     def _apply(self, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from torch_geometric.utils import index_sort, segment
 from torch_geometric.utils.sparse import index2ptr
 
 from wsgraph.nn.canonical import ScaleEquivariant, ScaleInvariant
+from wsgraph.nn.reset import reset_children
 
 
 class ScaleEquivariantConv(MessagePassing):
@@ -60,9 +61,7 @@ class ScaleEquivariantConv(MessagePassing):
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
         super().reset_parameters()
-        for module in self.children():
-            if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+        reset_children(self)
 
     # ---------------------------------------------------------------- sparse
 

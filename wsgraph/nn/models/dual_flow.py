@@ -9,6 +9,7 @@ from wsgraph.nn.canonical import ScaleInvariant
 from wsgraph.nn.forward import Forward
 from wsgraph.nn.models.model import WeightSpaceModel
 from wsgraph.nn.readout import WeightUpdate, perceptron
+from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import structure
 from wsgraph.space import WeightSpace
 
@@ -69,9 +70,7 @@ class DualFlow(WeightSpaceModel):
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
-        for module in self.modules():
-            if module is not self and hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+        reset_children(self)
         for value in getattr(self, "unit_embedding", {}).values():
             nn.init.normal_(value)
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from wsgraph.nn.models.model import WeightSpaceModel
 from wsgraph.nn.readout import perceptron
+from wsgraph.nn.reset import reset_children
 from wsgraph.space import WeightSpace
 
 
@@ -34,9 +35,7 @@ class FlatMLP(WeightSpaceModel):
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
-        for layer in self.net:
-            if hasattr(layer, "reset_parameters"):
-                layer.reset_parameters()
+        reset_children(self)
 
     def _invariant(self, weights: Tensor) -> Tensor:
         return self.net(weights)

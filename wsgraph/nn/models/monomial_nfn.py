@@ -11,6 +11,7 @@ from wsgraph.nn.canonical import unit_norm
 from wsgraph.nn.models.model import WeightSpaceModel
 from wsgraph.nn.monomial import MonomialLayout, MonomialLinear
 from wsgraph.nn.readout import perceptron
+from wsgraph.nn.reset import reset_children
 from wsgraph.space import WeightSpace
 
 
@@ -66,9 +67,7 @@ class MonomialNFN(WeightSpaceModel):
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
-        for module in self.modules():
-            if module is not self and hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+        reset_children(self)
 
     def _features(self, weights: Tensor) -> list[Tensor]:
         features = self.layout.gather(weights)

@@ -10,6 +10,7 @@ from wsgraph.nn.conv import ScaleEquivariantConv
 from wsgraph.nn.encoder import NeuronEncoder, beside_edges
 from wsgraph.nn.models.model import WeightSpaceModel
 from wsgraph.nn.readout import FeatureUpdate, PartPool, perceptron
+from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow, structure
 from wsgraph.nn.units import batch_units
 from wsgraph.space import WeightSpace
@@ -61,6 +62,10 @@ class ScaleGMN(WeightSpaceModel):
         else:
             self.pool = PartPool(hidden_channels)
             self.readout = perceptron(3 * hidden_channels, hidden_channels, 1, out_channels)
+
+    def reset_parameters(self) -> None:
+        """Draw new initial weights."""
+        reset_children(self)
 
     def forward(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
         """Outputs ``[B, out_channels]``, or updated graphs."""

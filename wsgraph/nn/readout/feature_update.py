@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from wsgraph.graph import NODE_FEATURES, NeuronGraph, topology
 from wsgraph.nn.canonical import ScaleInvariant
 from wsgraph.nn.encoder import VARIANCE, is_parallel
+from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow
 from wsgraph.nn.units import Units, batch_units, unit_table
 from wsgraph.space import WeightSpace
@@ -39,8 +40,7 @@ class FeatureUpdate(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
-        for module in self.children():
-            module.reset_parameters()  # type: ignore[operator]
+        reset_children(self)
 
     def dense(self, space: WeightSpace, weights: Tensor, nodes: list[Tensor], edges: dict[Flow, Tensor]) -> Tensor:
         """From features ``[B, units, C]`` of every layer and ``[B, targets, m, C]`` of every flow."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
 from wsgraph.nn.canonical import ScaleInvariant
+from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import structure
 from wsgraph.nn.units import PARTS, Units, part_of
 from wsgraph.space import WeightSpace
@@ -31,8 +32,7 @@ class PartPool(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
-        for net in self.nets:
-            net.reset_parameters()  # type: ignore[operator]
+        reset_children(self)
 
     def dense(self, space: WeightSpace, nodes: list[Tensor]) -> Tensor:
         """From the features ``[B, units, channels]`` of every layer."""

@@ -36,11 +36,12 @@ class WeightUpdate(nn.Module):
         for i, connection in self.users.items():
             block = space.blocks[i]
             outputs = channels if _is_matrix(connection) else 1
-            self.factors[str(i)] = nn.ModuleDict({"target": nn.Linear(channels, outputs * block.kernel_size)})
+            nets = nn.ModuleDict({"target": nn.Linear(channels, outputs * block.kernel_size)})
             if _is_matrix(connection):
-                self.factors[str(i)]["source"] = nn.Linear(channels, outputs)
+                nets["source"] = nn.Linear(channels, outputs)
             if connection.role in ("bias", "shift"):
-                self.factors[str(i)]["shift"] = nn.Linear(channels, covariant_channels)
+                nets["shift"] = nn.Linear(channels, covariant_channels)
+            self.factors[str(i)] = nets
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

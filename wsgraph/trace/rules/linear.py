@@ -51,7 +51,7 @@ def conv(
     axis = 1 - len(weight.shape)  # of the channels, counted from the end
     if groups == 1:
         return contract(tracer, input, axis, weight, out_axis=0, in_axis=1, bias=bias)
-    if groups == input.shape[axis] == weight.shape[0]:
+    if groups == input.shape[axis]:
         return depthwise(tracer, input, axis, weight, bias)
     return contract(tracer, input, axis, weight, out_axis=0, in_axis=1, bias=bias, groups=groups)
 
@@ -87,16 +87,27 @@ def contract(
 
 
 def depthwise(tracer: Tracer, x: Value, axis: int, weight: Value, bias: Value | None) -> Value:
-    """One filter a channel: a diagonal, so the units of x go on, with a multiplier of their own."""
+    """Filters for each channel: diagonals, so the units of x go on (as many copies as filters), rescaled."""
     x = tracer.units_along(x, axis)
+    source = _copies(x.units, axis, weight.shape[0] // x.shape[axis])
     inner = along(flat(tracer.axis(weight, 0)), axis, len(x.shape))
     legs = tracer.legs.new(weight.shape[0])
     node = tracer.add_node("linear", legs)
     label = along(make_label(legs, node), axis, len(x.shape))
-    tracer.legs.relate(label, inner, x.units, magnitude=(1, -1, -1), sign=(1, 1, 1))
-    tracer.use("weight", node, weight.tensor, inner, label, x.units)
+    tracer.legs.relate(label, inner, source, magnitude=(1, -1, -1), sign=(1, 1, 1))
+    tracer.use("weight", node, weight.tensor, inner, label, source)
     add_vector(tracer, "bias", bias, node, label, axis)
     return tracer.result(label)
+
+
+def _copies(label: Label, axis: int, count: int) -> Label:
+    """Each unit along an axis several times, every copy at a site of its own."""
+    repeated = label.repeat(count, axis=axis)
+    number = np.arange(repeated.shape[axis]) % count
+    shape = [1] * (label.ndim - 1)
+    shape[axis] = -1
+    site = mix(repeated[SITE], number.reshape(shape))
+    return np.stack([repeated[LEG], np.broadcast_to(site, repeated[LEG].shape), repeated[NODE]])
 
 
 def add_vector(tracer: Tracer, role: str, vector: Value | None, node: int, label: Label, axis: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from wsgraph.trace.legs import LEG, NODE, SITE, Label, mix
@@ -19,7 +21,7 @@ def batch_norm(
     bias: Value | None,
     running_mean: Value | None,
     running_var: Value | None,
-    *options: object,
+    *options: Any,
 ) -> Value | tuple[Value, ...]:
     """(x - m) / √(v + ε) · γ + β with stored statistics: m follows the multiplier, v + ε its square."""
     training, eps = (options[0], float(options[2])) if tracer.operator == "batch_norm" else (False, float(options[1]))
@@ -109,7 +111,7 @@ def with_statistics(
     """A normalisation of channels by running statistics, which follow the multiplier of the channel exactly."""
     x = tracer.units_along(x, 1)
     mean_legs, variance_legs = _vector(tracer, mean, x, 1), _vector(tracer, variance, x, 1)
-    if tracer.shifts.setdefault(variance.tensor, eps) != eps:
+    if tracer.shifts.setdefault(str(variance.tensor), eps) != eps:
         tracer.pin([x], "one running variance is used with two values of ε")
     node, out = _normalised(tracer, "batch_norm", x.units, eps)
     tracer.legs.equal(mean_legs, x.units)

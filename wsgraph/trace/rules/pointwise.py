@@ -243,17 +243,15 @@ def align(tracer: Tracer, args: Any) -> Label | None:
     if not values:
         tracer.pin([a for a in args if isinstance(a, Value)], "no rule for arithmetic among parameters")
         return None
-    main = max(values, key=lambda v: (len(full_axes(v.label)), len(v.shape)))
+    main = max(values, key=lambda v: (len(full_axes(v.units)), len(v.shape)))
+    axes = full_axes(main.units)
     for value in values:
-        if not full_axes(value.label) <= full_axes(main.label) or (
-            full_axes(main.label) and not full_axes(value.label)
-        ):
+        if not full_axes(value.units) <= axes or (axes and not full_axes(value.units)):
             tracer.pin([value], "its units lie along other axes than those of the value it meets")
     for value in args:
-        if isinstance(value, Value) and not value.labels and not value.is_parameter and _varies(value, main.label):
+        if isinstance(value, Value) and not value.labels and not value.is_parameter and _varies(value, main.units):
             tracer.pin([main], "it meets numbers that differ from unit to unit")
-    rank = len(tracer.shape)
-    return main.label.reshape(3, *[1] * (rank + 1 - main.label.ndim), *main.label.shape[1:])
+    return main.units.reshape(3, *[1] * (len(tracer.shape) + 1 - main.units.ndim), *main.units.shape[1:])
 
 
 def labelled(tracer: Tracer, args: Any, label: Label) -> list[Label]:
