@@ -42,7 +42,7 @@ def partition(legs: Legs) -> Partition:
     slot = _slots(legs)
     kind = _stable_kinds(legs)
     pinned = np.zeros(slot.max(initial=-1) + 1, dtype=bool)
-    for some in legs.pinned:
+    for some in (*legs.pinned, _unmentioned(legs)):
         pinned[slot[some]] = True
     repeated = _rank_within(slot, kind)
     pinned[slot[repeated > 0]] = True  # two legs of one unit that nothing tells apart
@@ -52,6 +52,14 @@ def partition(legs: Legs) -> Partition:
     group = _in_order(_relabel(np.stack([signature, pinned.astype(np.int64)])))
     first = np.unique(group, return_index=True)[1]
     return Partition(slot, kind, group, _rank_within(group), pinned[first], first)
+
+
+def _unmentioned(legs: Legs) -> Ints:
+    """Legs that no operator has said anything about: indices of kernels, and of parameters that nothing uses."""
+    mentioned = np.zeros(legs.count, dtype=bool)
+    for record in legs.records:
+        mentioned[record.legs.reshape(-1)] = True
+    return np.flatnonzero(~mentioned)
 
 
 def _slots(legs: Legs) -> Ints:

@@ -57,6 +57,12 @@ def full_axes(label: Label) -> set[int]:
     return {i - (label.ndim - 1) for i, n in enumerate(label.shape[1:]) if n > 1}
 
 
+def meets(label: Label, main: Label) -> bool:
+    """Whether the units of a label stand where some, or all, of the units of another do."""
+    axes, main_axes = full_axes(label), full_axes(main)
+    return axes <= main_axes and bool(axes) == bool(main_axes)
+
+
 def along(label: Label, axis: int, rank: int) -> Label:
     """A one-axis label ``[3, n]`` laid along one axis of a tensor of this rank."""
     dims = [1] * rank

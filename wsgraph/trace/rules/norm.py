@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from wsgraph.trace.computed import fresh
 from wsgraph.trace.legs import LEG, NODE, SITE, Label, mix
 from wsgraph.trace.registry import rule
-from wsgraph.trace.rules.pointwise import fresh
 from wsgraph.trace.tracer import Tracer
-from wsgraph.trace.value import Value, with_node
+from wsgraph.trace.value import NotCovered, Value, full_axes, with_node
 
 
 @rule("batch_norm", "_native_batch_norm_legit_no_training")
@@ -89,7 +89,10 @@ def layer_norm(
     """The last axes to mean 0 and variance 1: for all units together, so they keep no multiplier of their own."""
     if x.label is None:
         x = tracer.units_along(x, -1)
-    return across_units(tracer, "layer_norm", x, weight, bias, eps, axis=-1)
+    axis = min(full_axes(x.units), default=-1)
+    if -axis > len(normalized_shape):
+        raise NotCovered("a form that treats every unit by itself")
+    return across_units(tracer, "layer_norm", x, weight, bias, eps, axis)
 
 
 @rule("softmax", "_softmax", "log_softmax", "_log_softmax")
@@ -174,6 +177,5 @@ def _affine(
 
 def _vector(tracer: Tracer, vector: Value, x: Value, axis: int) -> Label:
     """The legs of a parameter with an entry for each unit along ``axis``, laid along it."""
-    own = 0 if axis == 1 else axis
-    label = tracer.axis(vector, own)
+    label = tracer.axis(vector, 0 if axis == 1 else axis)
     return label.reshape(3, -1, *[1] * (len(x.shape) - 2)) if axis == 1 else label

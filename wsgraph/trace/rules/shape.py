@@ -152,6 +152,14 @@ def same(tracer: Tracer, x: Value, *args: Any, **kwargs: Any) -> Value:
     return replace(x, shape=tuple(tracer.shape))
 
 
+@rule(
+    *(f"{kind}_like" for kind in ("zeros", "ones", "full", "empty")), *(f"new_{k}" for k in ("zeros", "ones", "full"))
+)
+def constant(tracer: Tracer, *args: Any, **kwargs: Any) -> Value:
+    """Numbers that do not depend on the input, only on its shape."""
+    return tracer.result()
+
+
 @rule("_assert_tensor_metadata", "_assert_async", "_assert_scalar")
 def check(tracer: Tracer, *args: Any, **kwargs: Any) -> None:
     """Checks that the exported program makes; they change nothing."""
