@@ -27,7 +27,7 @@ from networks import (
 )
 from torch import nn
 
-from wsgraph import ScaleSet, StateError, Symmetry, TraceError, WeightSpace, trace, verify
+from wsgraph import ScaleSet, Symmetry, TraceError, WeightSpace, trace, verify
 from wsgraph.testing import assert_function_preserved
 from wsgraph.trace import rule
 from wsgraph.trace.registry import find_rule

@@ -358,8 +358,8 @@ class _Picture:
         """Colours of the shown units of a layer: the bias, relative to the largest of them."""
         shown = self.layout.shown[i]
         blocks = [c.block for c in self.space.incoming[i] if c.role in ("bias", "shift") and c.block is not None]
-        if self.space.layers[i].operator == "input" or not blocks:
-            return [INPUT if self.space.layers[i].operator == "input" else NO_BIAS] * len(shown)
+        if self.space.layers[i].is_source or not blocks:
+            return [INPUT if self.space.layers[i].is_source else NO_BIAS] * len(shown)
         bias = self._values(blocks[0], shown)[:, 0]
         return list(SIGNED(0.5 + 0.5 * bias / max(np.abs(bias).max(), 1e-30)))
 

@@ -17,8 +17,8 @@ NODE_FEATURES = ("bias", "gain", "mean", "variance", "slope")
 """Columns of ``x``. The bias of a normalisation is its shift."""
 
 OPERATORS = (
-    *("input", "linear", "pointwise", "batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm"),
-    *("softmax", "log_softmax", "other"),
+    *("input", "data", "linear", "pointwise", "mean", "sum", "amax", "amin", "softmax", "log_softmax"),
+    *("batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "other"),
 )
 """Vocabulary of node types."""
 
@@ -86,7 +86,8 @@ def _edges(space: WeightSpace, connection: Connection) -> tuple[Tensor, Tensor, 
     first_source, first_target = space.node_offsets[connection.source], space.node_offsets[connection.target]
     if connection.block is None:
         units = torch.arange(space.size(connection.target))
-        ends = torch.stack([first_source + units, first_target + units])
+        source = units if space.size(connection.source) > 1 else 0 * units  # one unit may meet many
+        ends = torch.stack([first_source + source, first_target + units])
         return ends, torch.full((len(units), 1), space.num_weights + 1), torch.zeros_like(units), OPERAND_EDGE
     positions = _matrix(space, connection)
     if positions.dim() == 2:  # a diagonal

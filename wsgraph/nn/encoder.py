@@ -39,10 +39,9 @@ class NeuronEncoder(nn.Module):
         self.columns = edges.edge_weight.shape[1]
         self.bias = nn.Linear(1, channels, bias=False)
         self.weight = nn.Linear(self.columns, channels, bias=False)
-        self.operand = nn.Linear(1, channels, bias=False)
         self.node_depth = nn.Embedding(_count(units.depth), channels)
         self.edge_depth = nn.Embedding(_count(units.depth), channels)
-        self.offset = nn.Embedding(_count(edges.edge_offset), channels)
+        self.offset = nn.Embedding(_count(edges.edge_offset) + 1, channels)  # the last is for operands
         self.inputs = nn.Embedding(_count(units.index[units.part == INPUT]), channels)
         self.outputs = nn.Embedding(_count(units.index[units.part == OUTPUT]), channels)
         self.reset_parameters()
@@ -73,15 +72,11 @@ class NeuronEncoder(nn.Module):
         self._check_sizes(units, offset, weights.shape[1])
         target = edge_index[1]
         operands = torch.where(units.norm, diagonal, torch.ones_like(diagonal))[target, None]
-        features = torch.where(
-            is_weight[:, None], self.weight(pad(weights, (0, self.columns - weights.shape[1]))), self.operand(operands)
-        )
+        weights = torch.where(is_weight[:, None], weights, pad(operands, (0, weights.shape[1] - 1)))
+        offset = torch.where(is_weight, offset, self.offset.num_embeddings - 1)
         depth = self._depth(self.edge_depth, units.depth[target])
-        return (
-            self._nodes(biases, units.part, units.index, units.depth),
-            edge_index,
-            features * depth * self.offset(offset),
-        )
+        features = self.weight(pad(weights, (0, self.columns - weights.shape[1]))) * depth * self.offset(offset)
+        return self._nodes(biases, units.part, units.index, units.depth), edge_index, features
 
     def _layer_nodes(self, i: int, weights: Tensor) -> Tensor:
         biases = layer_bias(self.space, i, weights)
@@ -103,9 +98,7 @@ class NeuronEncoder(nn.Module):
         if flow.diagonal:
             numbers = numbers[:, :, None]  # [B, units, 1, kernel]
         depth = self.edge_depth.weight[structure(self.space).depth[flow.target]]
-        offset = self.offset.weight[0]
-        if flow.block is None:
-            return self.operand(numbers) * depth * offset
+        offset = self.offset.weight[-1 if flow.block is None else 0]
         if is_parallel(flow):
             offset = self.offset.weight[: flow.kernel].repeat(numbers.shape[2], 1)  # [sources * kernel, C]
             numbers = numbers.flatten(2)[..., None]
@@ -118,7 +111,7 @@ class NeuronEncoder(nn.Module):
         for name, found, known in (
             ("inputs", _count(units.index[units.part == INPUT]), self.inputs.num_embeddings),
             ("outputs", _count(units.index[units.part == OUTPUT]), self.outputs.num_embeddings),
-            ("kernel offsets", _count(offset), self.offset.num_embeddings),
+            ("kernel offsets", _count(offset), self.offset.num_embeddings - 1),
             ("kernel entries in an edge", columns, self.columns),
         ):
             if found > known:

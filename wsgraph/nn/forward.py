@@ -37,7 +37,7 @@ class Forward(nn.Module):
         super().__init__()
         self.space = space
         self.channels = channels
-        inputs = [i for i, layer in enumerate(space.layers) if layer.operator == "input"]
+        inputs = [i for i, layer in enumerate(space.layers) if layer.is_source]
         self.inputs = nn.ParameterDict({str(i): nn.Parameter(torch.empty(space.size(i), channels)) for i in inputs})
         sizes = {flow.kernel for flows in structure(space).flows for flow in flows if flow.kernel > 1}
         self.kernels = nn.ParameterDict({str(k): nn.Parameter(torch.empty(k, channels)) for k in sorted(sizes)})
@@ -62,7 +62,7 @@ class Forward(nn.Module):
 
     def _value(self, i: int, weights: Tensor, states: list[Tensor]) -> Tensor:
         layer = self.space.layers[i]
-        if layer.operator == "input":
+        if layer.is_source:
             return self.inputs[str(i)].expand(len(weights), -1, -1)
         if layer.operator == "linear":
             return self._summed(i, weights, states)
@@ -71,8 +71,10 @@ class Forward(nn.Module):
             return self._normalised(i, operands[0], weights)
         if layer.pointwise is not None:
             return apply_pointwise(layer.pointwise, operands, self._slope(i, weights))
-        mixed = torch.stack(operands).mean(0) if len(operands) > 1 else operands[0]
-        return getattr(torch, layer.operator)(mixed, dim=1) if "softmax" in layer.operator else mixed
+        if "softmax" in layer.operator:
+            return getattr(torch, layer.operator)(operands[0], dim=1)
+        reduce = "mean" if layer.operator == "pointwise" else layer.operator
+        return getattr(torch, reduce)(torch.stack(operands), dim=0) if len(operands) > 1 else operands[0]
 
     def _summed(self, i: int, weights: Tensor, states: list[Tensor]) -> Tensor:
         total = layer_bias(self.space, i, weights)
@@ -107,8 +109,9 @@ class Forward(nn.Module):
     def _normalised(self, i: int, value: Tensor, weights: Tensor) -> Tensor:
         layer = self.space.layers[i]
         if layer.operator in ("layer_norm", "group_norm"):
-            centred = value - value.mean(1, keepdim=True)
-            value = centred * (centred.square().mean(1, keepdim=True) + layer.eps).rsqrt()
+            value = value - value.mean(1, keepdim=True)
+        if layer.operator in ("layer_norm", "group_norm", "rms_norm"):
+            value = value * (value.square().mean(1, keepdim=True) + layer.eps).rsqrt()
         diagonal = flow_weights(self.space, structure(self.space).flows[i][0], weights)
         bias = layer_bias(self.space, i, weights)
         value = diagonal * value

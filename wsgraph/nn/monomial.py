@@ -155,6 +155,29 @@ class MonomialLinear(nn.Module):
         return f"{self.in_channels} -> {self.out_channels}"
 
 
+class EntryAffine(nn.Module):
+    """A learned gain and shift for each channel.
+
+    Args:
+        channels: Their number.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.empty(channels))
+        self.shift = nn.Parameter(torch.empty(channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Back to the identity."""
+        nn.init.ones_(self.gain)
+        nn.init.zeros_(self.shift)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gain times x plus shift, for channels last."""
+        return x * self.gain + self.shift
+
+
 def _moving(space: WeightSpace, block: Block) -> list[Axis]:
     return [axis for axis in block.axes if axis.scale or not space.groups[axis.group].fixed]
 

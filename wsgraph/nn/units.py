@@ -71,7 +71,7 @@ def batch_units(graphs: NeuronGraph) -> Units:
 
 def part_of(space: WeightSpace, layer: int) -> int:
     """The part that the units of a layer play."""
-    return INPUT if space.layers[layer].operator == "input" else OUTPUT if space.layers[layer].output else HIDDEN
+    return INPUT if space.layers[layer].is_source else OUTPUT if space.layers[layer].output else HIDDEN
 
 
 def _flowing_edges(space: WeightSpace) -> Tensor:

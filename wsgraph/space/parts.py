@@ -75,7 +75,9 @@ class NeuronLayer:
         name: The path of the module (or the name of the operator) that produces the units.
         group: Index of the neuron group; the layer has one unit for each of the group's, in the group's order.
         scale: The multiplier of the layer's values.
-        operator: ``"input"``, ``"linear"``, ``"pointwise"``, or a normalisation (``"batch_norm"``, ...).
+        operator: ``"input"`` (of the network, read through connections only), ``"data"`` (other numbers without
+            units), ``"linear"``, ``"pointwise"``, a reduction over units (``"mean"``, ...), ``"softmax"``, or a
+            normalisation (``"batch_norm"``, ...).
         pointwise: For ``"pointwise"``, the call that joins the operands.
         eps: For a normalisation, its ε.
         activation: Elementwise calls of one operand, applied in order to what the operator gives.
@@ -90,6 +92,11 @@ class NeuronLayer:
     eps: float = 0.0
     activation: tuple[Pointwise, ...] = ()
     output: bool = False
+
+    @property
+    def is_source(self) -> bool:
+        """Whether no other layer enters this one."""
+        return self.operator in ("input", "data")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from wsgraph.space import Pointwise
 from wsgraph.trace.legs import LEG, Label
 from wsgraph.trace.tracer import Tracer
-from wsgraph.trace.value import Value, meets, with_node
+from wsgraph.trace.value import Value, full_axes, meets, with_node
 
 
 def computed(tracer: Tracer, label: Label, args: list[Any], kwargs: dict[str, Any], op: str | None = None) -> Value:
@@ -46,7 +46,7 @@ def fresh(tracer: Tracer, label: Label) -> Label:
 
 def _is_operand(tracer: Tracer, value: Value, label: Label) -> bool:
     if value.label is not None:
-        return meets(value.label, label)
+        return meets(value.label, label) or not full_axes(value.label)
     return value.is_parameter and sum(a is not None for a in tracer.parameter(value, ()).axes) == 1
 
 

@@ -116,6 +116,8 @@ class _Interpreter:
         if shape is None:
             return node.meta.get("val")
         known = self.specs.get(spec.target) if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER) else None
+        if spec.kind == InputKind.USER_INPUT:
+            self.tracer.inputs.add(node.name)
         if known is None or not known.is_floating:
             return Value(shape, name=node.name)
         return Value(shape, tensor=known.same_as or known.name, name=node.name)
@@ -133,24 +135,28 @@ class _Interpreter:
         tracer.where, tracer.call, tracer.shape = _module_path(node), node.name, _shape(node)
         if target is operator.getitem:
             return args[0][args[1]] if isinstance(args[0], tuple | list) else Value(_shape(node) or (), name=node.name)
-        result = self._apply(node, args, kwargs)
+        result = self._apply(args, kwargs, getattr(target, "tags", ()))
         if in_place:
             changed = node.args[0]
             assert isinstance(changed, fx.Node)
             self.values[changed] = result
         return result
 
-    def _apply(self, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _apply(self, args: list[Any], kwargs: dict[str, Any], tags: Any) -> Any:
+        """The result of the operator at hand, by its rule; or pinned inputs and data without a meaning."""
+        tracer, values = self.tracer, flatten_values([args, kwargs])
+        if is_transparent(tracer.operator):
+            return self._by_rule(args, kwargs, values, tags)
+        first_use = len(tracer.uses)
+        has_units = any(v.labels or v.is_parameter for v in values)
+        result = self._by_rule(args, kwargs, values, tags) if has_units else _unlabelled(tracer)
+        if tracer.shape is not None:  # not a mere check
+            tracer.note_hidden_reads(values, flatten_values([result]), first_use)
+        return result
+
+    def _by_rule(self, args: list[Any], kwargs: dict[str, Any], values: list[Value], tags: Any) -> Any:
         tracer = self.tracer
-        values = flatten_values([args, kwargs])
-        rule = find_rule(tracer.operator)
-        if tracer.shape is None and rule is None:
-            tracer.pin(values, "its result is not a tensor")
-            return node.meta.get("val")
-        if not any(v.labels or v.is_parameter for v in values) and not is_transparent(tracer.operator):
-            return _unlabelled(tracer)
-        if rule is None and torch.Tag.pointwise in getattr(node.target, "tags", ()):
-            rule = elementwise
+        rule = find_rule(tracer.operator) or (elementwise if torch.Tag.pointwise in tags else None)
         if rule is None:
             tracer.pin(values, f"no rule for {tracer.operator}")
             return _unlabelled(tracer)

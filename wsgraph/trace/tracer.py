@@ -68,6 +68,7 @@ class Tracer:
     overload: str = ""
     call: str = ""
     shape: Any = ()
+    inputs: set[str] = field(default_factory=set)
     _data_units: dict[tuple[str, int], Label] = field(default_factory=dict)
 
     # --------------------------------------------------------------- values
@@ -78,6 +79,8 @@ class Tracer:
 
     def units_along(self, value: Value, axis: int) -> Value:
         """The value with units along one axis; data without a meaning become fixed units there.
+
+        The network's inputs become nodes of the operator ``"input"``, other data of the operator ``"data"``.
 
         A value whose units lie along other axes is pinned first.
         """
@@ -90,7 +93,7 @@ class Tracer:
         key = (value.name, axis)
         if key not in self._data_units:
             legs = self.legs.new(size)
-            node = self.add_node("input", legs, name=value.name)
+            node = self.add_node("input" if value.name in self.inputs else "data", legs, name=value.name)
             label = make_label(legs, node)
             self.legs.pin(label)
             self._data_units[key] = label
@@ -159,9 +162,12 @@ class Tracer:
 
         For an operand, ``target`` is the label of the source value itself.
         """
-        legs, _ = rows(target, met)
-        sources = None if source is None else self._source_rows(target, source)
-        self.uses.append(Use(role, node, tensor, legs, sources))
+        legs, _ = rows(target, met) if source is None else rows(target, met, source)
+        sources = None
+        if source is not None:
+            dims = np.broadcast_shapes(*(label.shape[1:] for label in (target, met, source)))
+            sources = np.stack([legs[0], legs[2], np.broadcast_to(source[NODE], dims).reshape(-1)])
+        self.uses.append(Use(role, node, tensor, legs[:2], sources))
 
     def weight(self, node: int, tensor: str | None, out: Label, inner: Label, source: Label) -> None:
         """Record a linear map: legs ``out`` of the tensor are the node's, legs ``inner`` meet the source value."""
@@ -174,6 +180,23 @@ class Tracer:
         dims = np.broadcast_shapes(tensor_legs.shape[1:], source.shape[1:])
         nodes = np.broadcast_to(source[NODE], dims).reshape(-1)
         return np.stack([*legs, nodes])
+
+    def note_hidden_reads(self, values: Iterable[Value], results: Iterable[Value], first_use: int) -> None:
+        """An input that an operator reads in a way that no connection shows is mere data.
+
+        Args:
+            values: Arguments of the operator at hand.
+            results: Its results.
+            first_use: Number of uses before it.
+        """
+        shown = {int(n) for use in self.uses[first_use:] if use.sources is not None for n in use.sources[2]}
+        shown |= {int(n) for result in results for label in result.labels for n in label[NODE].reshape(-1)}
+        for value in values:
+            nodes = {int(label[NODE, 0]) for (name, _), label in self._data_units.items() if name == value.name}
+            if value.name in self.inputs and value.label is None and not nodes & shown:
+                self.inputs.discard(value.name)
+                for node in nodes:
+                    self.nodes[node].operator = "data"
 
     # ----------------------------------------------------------------- pins
 

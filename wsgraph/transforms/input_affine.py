@@ -142,16 +142,26 @@ def _input_layer(space: WeightSpace) -> int:
     """The layer of the coordinates.
 
     Raises:
-        SpaceError: There is none, or something other than a linear map reads it.
+        SpaceError: There is none, or something other than first weights of their own reads it.
     """
-    inputs = [i for i, layer in enumerate(space.layers) if layer.operator == "input"]
-    if len(inputs) != 1:
-        raise SpaceError(f"Expected a network of one input, whose units are coordinates, got {len(inputs)} inputs.")
+    sources = [i for i, layer in enumerate(space.layers) if layer.is_source]
+    if len(sources) != 1 or space.layers[sources[0]].operator != "input":
+        raise SpaceError(
+            "Expected a network of one input that linear maps read as it is, so that its units are coordinates; "
+            f"found the sources {[f'{space.layers[i].name} ({space.layers[i].operator})' for i in sources]}."
+        )
     for connection in space.connections:
-        is_linear = connection.block is not None and len(space.blocks[connection.block].shape) == 2
-        if connection.source == inputs[0] and not is_linear:
-            name = space.layers[connection.target].name
-            raise SpaceError(
-                f"The input has no coordinates: layer {name!r} reads it, which is not a linear map of points."
-            )
-    return inputs[0]
+        if connection.source == sources[0]:
+            _check_first(space, connection)
+    return sources[0]
+
+
+def _check_first(space: WeightSpace, connection: Connection) -> None:
+    """Make sure that a weight, and the bias beside it, act on the coordinates and on nothing else."""
+    name = space.layers[connection.target].name
+    if connection.block is None or len(space.blocks[connection.block].shape) != 2:
+        raise SpaceError(f"The input has no coordinates: layer {name!r} reads it, which is not a linear map of points.")
+    for block in (connection.block, _bias(space, connection.target)):
+        if sum(c.block == block for c in space.connections if block is not None) > 1:
+            tensor = space.blocks[block or 0].tensor
+            raise SpaceError(f"The input cannot be changed alone: {tensor!r} is used in other places, too.")

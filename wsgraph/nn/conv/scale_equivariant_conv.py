@@ -30,6 +30,7 @@ class ScaleEquivariantConv(MessagePassing):
 
     Args:
         channels: Width of node and edge features.
+        update_edges: Whether edge features change, too; False for a last layer whose edges nobody reads.
 
     Shapes:
         - **input**: node features ``[N, channels]``, edge indices ``[2, E]`` sorted by target, edge features
@@ -47,16 +48,18 @@ class ScaleEquivariantConv(MessagePassing):
         True
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, update_edges: bool = True) -> None:
         super().__init__(aggr=None)
         self.channels = channels
         self.node_linear = nn.Linear(channels, channels, bias=False)
         self.edge_linear = nn.Linear(channels, channels, bias=False)
         self.message_net = ScaleEquivariant(channels, channels)
         self.update_net = ScaleEquivariant(2 * channels, channels)
-        self.edge_scale = nn.Linear(channels, channels, bias=False)
-        self.source_factor = ScaleInvariant(channels, channels)
-        self.target_factor = ScaleInvariant(channels, channels)
+        self.update_edges = update_edges
+        if update_edges:
+            self.edge_scale = nn.Linear(channels, channels, bias=False)
+            self.source_factor = ScaleInvariant(channels, channels)
+            self.target_factor = ScaleInvariant(channels, channels)
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
@@ -73,9 +76,11 @@ class ScaleEquivariantConv(MessagePassing):
         messages = self.propagate(
             edge_index, x=mixed, edge_attr=edge_attr, magnitude=magnitude, sign=sign, size=(len(x), len(x))
         )
+        updated = self.update_nodes(x, messages, magnitude, sign)
+        if not self.update_edges:
+            return updated, edge_attr
         source, target = self.source_factor(x, magnitude, sign), self.target_factor(x, magnitude, sign)
-        factor = source[edge_index[0]] + target[edge_index[1]]
-        return self.update_nodes(x, messages, magnitude, sign), edge_attr + self.edge_scale(edge_attr) * factor
+        return updated, self.dense_edges(edge_attr, source[edge_index[0]], target[edge_index[1]])
 
     def message(self, x_j: Tensor, edge_attr: Tensor, magnitude_i: Tensor, sign_i: Tensor) -> Tensor:
         """Messages ``[E, channels]``, multiplied as their target."""
@@ -105,7 +110,7 @@ class ScaleEquivariantConv(MessagePassing):
         return self.message_net(self.edge_linear(edge_attr) * x, magnitude, sign).sum(2)
 
     def dense_edges(self, edge_attr: Tensor, source: Tensor, target: Tensor) -> Tensor:
-        """Updated features of one block of edges, from the factors of its ends, laid out as in dense_messages."""
+        """Updated features of one block of edges, from the factors of its ends, laid beside them."""
         return edge_attr + self.edge_scale(edge_attr) * (source + target)
 
     def update_nodes(self, x: Tensor, messages: Tensor, magnitude: Tensor | bool, sign: Tensor | bool) -> Tensor:
@@ -113,4 +118,5 @@ class ScaleEquivariantConv(MessagePassing):
         return x + self.update_net(torch.cat([x, messages], dim=-1), magnitude, sign)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.channels})"
+        edges = "" if self.update_edges else ", update_edges=False"
+        return f"{type(self).__name__}({self.channels}{edges})"

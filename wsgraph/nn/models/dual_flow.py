@@ -55,7 +55,7 @@ class DualFlow(WeightSpaceModel):
         channels = hidden_channels
         self.states = Forward(space, channels)
         self.outputs = [i for i, layer in enumerate(space.layers) if layer.output]
-        self.read = [i for i, layer in enumerate(space.layers) if layer.operator != "input" and not layer.output]
+        self.read = [i for i, layer in enumerate(space.layers) if not (layer.is_source or layer.output)]
         self.invariants = nn.ModuleDict({str(i): ScaleInvariant(channels, channels) for i in self.read})
         answers = channels * sum(space.size(i) for i in self.outputs) + channels * len(self.read)
         if out_channels is None:

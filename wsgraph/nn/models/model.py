@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
 from wsgraph.errors import WSGraphError
-from wsgraph.graph import NeuronGraph, batch_of, checked_space
+from wsgraph.graph import NeuronGraph, checked_space
 from wsgraph.space import WeightSpace
 
 
@@ -50,7 +51,7 @@ class WeightSpaceModel(nn.Module, ABC):
         weights = graphs.weight_matrix
         if self.out_channels is not None:
             return self._invariant(weights)
-        return updated(graphs, self.space, self._updated_weights(weights))
+        return updated(graphs, self._updated_weights(weights))
 
     @abstractmethod
     def _invariant(self, weights: Tensor) -> Tensor:
@@ -66,6 +67,8 @@ class WeightSpaceModel(nn.Module, ABC):
         return f"{type(self).__name__}({self.space!r} -> {out}, {sizes})"
 
 
-def updated(graphs: NeuronGraph, space: WeightSpace, weights: Tensor) -> NeuronGraph:
-    """A batch like ``graphs`` with other weights ``[B, P]``."""
-    return batch_of(weights, space, graphs.integers.view(len(weights), -1))
+def updated(graphs: NeuronGraph, weights: Tensor) -> NeuronGraph:
+    """A graph or batch like ``graphs`` with other weights (of any shape, in their order)."""
+    result = copy.copy(graphs)
+    result.weights = weights.reshape(-1)
+    return result

@@ -7,9 +7,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from wsgraph.nn.canonical import unit_norm
+from wsgraph.nn.canonical import canonical
 from wsgraph.nn.models.model import WeightSpaceModel
-from wsgraph.nn.monomial import MonomialLayout, MonomialLinear
+from wsgraph.nn.monomial import EntryAffine, MonomialLayout, MonomialLinear
 from wsgraph.nn.readout import perceptron
 from wsgraph.nn.reset import reset_children
 from wsgraph.space import WeightSpace
@@ -27,8 +27,8 @@ class MonomialNFN(WeightSpaceModel):
     affine map, averages over units, and ends in a perceptron.
 
     **Symmetry**: invariant (``out_channels=n``) or equivariant (``out_channels=None``) to permutations and to every
-    scale class of the space. It sees no coupling between layers: permuting the rows of one weight without the columns
-    of the next goes unnoticed where their monomials differ.
+    scale class of the space. It sees no coupling between blocks of different monomials: permuting or scaling the rows
+    of one weight without the columns of the next goes unnoticed.
 
     Args:
         space: The weight space of the networks that it takes.
@@ -61,8 +61,7 @@ class MonomialNFN(WeightSpaceModel):
             self.last = MonomialLinear(self.layout, hidden_channels, 1)
         else:
             sizes = [kind.channels * hidden_channels for kind in self.layout.kinds]
-            self.gains = nn.ParameterList(nn.Parameter(torch.ones(n)) for n in sizes)
-            self.shifts = nn.ParameterList(nn.Parameter(torch.zeros(n)) for n in sizes)
+            self.affine = nn.ModuleList(EntryAffine(n) for n in sizes)
             self.readout = perceptron(sum(sizes), 16 * hidden_channels, 2, out_channels)
 
     def reset_parameters(self) -> None:
@@ -77,11 +76,8 @@ class MonomialNFN(WeightSpaceModel):
 
     def _invariant(self, weights: Tensor) -> Tensor:
         pooled = []
-        for kind, x, gain, shift in zip(
-            self.layout.kinds, self._features(weights), self.gains, self.shifts, strict=True
-        ):
-            x = unit_norm(x) if kind.magnitude else x
-            x = (x.abs() if kind.sign else x) * gain + shift
+        for kind, x, affine in zip(self.layout.kinds, self._features(weights), self.affine, strict=True):
+            x = affine(canonical(x, kind.magnitude, kind.sign))
             pooled.append(x.mean(tuple(range(1, x.dim() - 1))) if x.dim() > 2 else x)
         return self.readout(torch.cat(pooled, dim=1))
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from wsgraph.graph import NeuronGraph, checked_graph
 from wsgraph.nn.conv import ScaleEquivariantConv
 from wsgraph.nn.encoder import NeuronEncoder, beside_edges
-from wsgraph.nn.models.model import WeightSpaceModel
+from wsgraph.nn.models.model import WeightSpaceModel, updated
 from wsgraph.nn.readout import FeatureUpdate, PartPool, perceptron
 from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow, structure
@@ -29,7 +29,8 @@ class ScaleGMN(WeightSpaceModel):
     :meth:`sparse` (any graphs, of other and mixed spaces too, edge by edge). A call takes the dense one where it can.
 
     **Symmetry**: invariant (``out_channels=n``) or equivariant (``out_channels=None``) to permutations and to every
-    scale class of the space. Not covered: phases of sine units.
+    scale class of the space. Not covered: phases of sine units. Messages do not pass the factors of a product of two
+    layers (gates), whose multipliers no single weight carries: what lies behind sees their weights only in the means.
 
     Args:
         space: The weight space of the networks that it takes.
@@ -56,7 +57,10 @@ class ScaleGMN(WeightSpaceModel):
     ) -> None:
         super().__init__(space, hidden_channels, num_layers, out_channels)
         self.encoder = NeuronEncoder(space, hidden_channels)
-        self.convs = nn.ModuleList(ScaleEquivariantConv(hidden_channels) for _ in range(num_layers))
+        self.convs = nn.ModuleList(
+            ScaleEquivariantConv(hidden_channels, update_edges=out_channels is None or i < num_layers - 1)
+            for i in range(num_layers)
+        )
         if out_channels is None:
             self.update = FeatureUpdate(hidden_channels, self.encoder.columns)
         else:
@@ -91,9 +95,7 @@ class ScaleGMN(WeightSpaceModel):
         for conv in self.convs:
             x, edge_attr = conv(x, edge_index, edge_attr, units.magnitude[:, None], units.sign[:, None])
         if self.out_channels is None:
-            result = graphs.clone()
-            result.weights = self.update.sparse(graphs, x, edge_attr)
-            return result
+            return updated(graphs, self.update.sparse(graphs, x, edge_attr))
         sizes = torch.tensor([space.num_nodes for space in graphs.spaces], device=x.device)
         batch = torch.arange(len(sizes), device=x.device).repeat_interleave(sizes)
         return self.readout(self.pool.sparse(x, units, batch, len(sizes)))
@@ -119,14 +121,16 @@ class ScaleGMN(WeightSpaceModel):
         form = structure(self.space)
         flags = list(zip(form.magnitude, form.sign, strict=True))
         mixed = [conv.node_linear(x) for x in nodes]
-        sources = [conv.source_factor(x, *f) for x, f in zip(nodes, flags, strict=True)]
-        targets = [conv.target_factor(x, *f) for x, f in zip(nodes, flags, strict=True)]
         totals = [torch.zeros_like(x) for x in nodes]
         for flow, e in edges.items():
             message = conv.dense_messages(beside_edges(flow, mixed[flow.source]), e, *flags[flow.target])
             totals[flow.target] = totals[flow.target] + message
-        updated_edges = {
+        updated_nodes = [conv.update_nodes(x, t, *f) for x, t, f in zip(nodes, totals, flags, strict=True)]
+        if not conv.update_edges:
+            return updated_nodes, edges
+        sources = [conv.source_factor(x, *f) for x, f in zip(nodes, flags, strict=True)]
+        targets = [conv.target_factor(x, *f) for x, f in zip(nodes, flags, strict=True)]
+        return updated_nodes, {
             flow: conv.dense_edges(e, beside_edges(flow, sources[flow.source]), targets[flow.target][:, :, None])
             for flow, e in edges.items()
         }
-        return [conv.update_nodes(x, t, *f) for x, t, f in zip(nodes, totals, flags, strict=True)], updated_edges

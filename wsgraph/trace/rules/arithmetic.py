@@ -13,7 +13,7 @@ from wsgraph.trace.value import Value, full_axes, meets, with_node
 
 def joined(tracer: Tracer, args: list[Any], kwargs: dict[str, Any]) -> Value:
     """An elementwise operator of several operands without a rule of its own: units join, scales go."""
-    label = align(tracer, [a for a in args if isinstance(a, Value)])
+    label, args = align(tracer, args)
     if label is None:
         return tracer.result()
     for value in labelled(tracer, args, label):
@@ -23,9 +23,9 @@ def joined(tracer: Tracer, args: list[Any], kwargs: dict[str, Any]) -> Value:
 
 
 @rule("add", "sub", "maximum", "minimum", "fmax", "fmin", "rsub")
-def add(tracer: Tracer, *args: Any, **kwargs: Any) -> Value:
+def add(tracer: Tracer, *given: Any, **kwargs: Any) -> Value:
     """Sums and maxima: equal multipliers on both sides."""
-    label = align(tracer, args)
+    label, args = align(tracer, given)
     if label is None:
         return tracer.result()
     sides = [_label_like(tracer, a, label) if isinstance(a, Value) else None for a in args[:2]]
@@ -39,7 +39,7 @@ def add(tracer: Tracer, *args: Any, **kwargs: Any) -> Value:
     vector = _vector_operand(args, sides)
     if tracer.operator == "add" and vector is not None and kwargs.get("alpha", 1) == 1:
         return biased(tracer, label, *vector)
-    return computed(tracer, label, list(args), kwargs)
+    return computed(tracer, label, args, kwargs)
 
 
 def biased(tracer: Tracer, label: Label, tensor: str, legs: Label) -> Value:
@@ -60,28 +60,27 @@ def diagonal(tracer: Tracer, label: Label, product: Label, tensor: str, legs: La
 
 
 @rule("mul", "div", "divide", "multiply")
-def multiply(tracer: Tracer, *args: Any, **kwargs: Any) -> Value:
+def multiply(tracer: Tracer, *given: Any, **kwargs: Any) -> Value:
     """Products and quotients: multipliers multiply and divide."""
-    x, y = args[:2]
     if kwargs.get("rounding_mode") is not None:
-        return joined(tracer, list(args), kwargs)
-    if not isinstance(y, Value) or not isinstance(x, Value):
-        return scaled(tracer, x, y, args, kwargs)
-    label = align(tracer, args)
+        return joined(tracer, list(given), kwargs)
+    if not all(isinstance(a, Value) for a in given[:2]):
+        return scaled(tracer, given[0], given[1], given, kwargs)
+    label, args = align(tracer, given)
     if label is None:
         return tracer.result()
     power = -1 if tracer.operator in ("div", "divide") else 1
-    sides = [_label_like(tracer, v, label) for v in (x, y)]
+    sides = [_label_like(tracer, v, label) for v in args[:2]]
     present = [(side, -p) for side, p in zip(sides, (1, power), strict=True) if side is not None]
     if len(present) == 1 and present[0][1] == -1:
-        return computed(tracer, label, list(args), kwargs)
+        return computed(tracer, label, args, kwargs)
     product = fresh(tracer, label)
     columns = [side for side, _ in present]
     tracer.legs.relate(product, *columns, magnitude=(1, *(p for _, p in present)), sign=(1,) * (len(present) + 1))
     vector = _vector_operand(args, sides)
     if power == 1 and vector is not None:
         return diagonal(tracer, label, product, *vector)
-    return computed(tracer, product, list(args), kwargs)
+    return computed(tracer, product, args, kwargs)
 
 
 def scaled(tracer: Tracer, x: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Value:
@@ -94,20 +93,30 @@ def scaled(tracer: Tracer, x: Any, y: Any, args: tuple[Any, ...], kwargs: dict[s
     return computed(tracer, value.label, list(args), kwargs)
 
 
-def align(tracer: Tracer, args: Any) -> Label | None:
-    """The label of the result of a broadcast, after pinning what cannot be aligned; None if nothing is labelled."""
+def align(tracer: Tracer, args: Any) -> tuple[Label | None, list[Any]]:
+    """The label of a broadcast result (None if nothing has units), and the arguments with units where they meet.
+
+    Values whose units lie elsewhere are pinned; data that differ from unit to unit become fixed units, which pins.
+    """
     values = [a for a in args if isinstance(a, Value) and a.label is not None]
     if not values:
         tracer.pin([a for a in args if isinstance(a, Value)], "no rule for arithmetic among parameters")
-        return None
+        return None, list(args)
     main = max(values, key=lambda v: (len(full_axes(v.units)), len(v.shape)))
     for value in values:
         if not meets(value.units, main.units):
             tracer.pin([value], "its units lie along other axes than those of the value it meets")
-    for value in args:
-        if isinstance(value, Value) and not value.labels and not value.is_parameter and _varies(value, main.units):
-            tracer.pin([main], "it meets numbers that differ from unit to unit")
-    return main.units.reshape(3, *[1] * (len(tracer.shape) + 1 - main.units.ndim), *main.units.shape[1:])
+    aligned = [_with_fixed_units(tracer, a, main) if isinstance(a, Value) else a for a in args]
+    return main.units.reshape(3, *[1] * (len(tracer.shape) + 1 - main.units.ndim), *main.units.shape[1:]), aligned
+
+
+def _with_fixed_units(tracer: Tracer, value: Value, main: Value) -> Value:
+    """Data that differ along the units of ``main``, with units there; any other value as it is."""
+    axes = [a for a in full_axes(main.units) if -a <= len(value.shape) and value.shape[a] > 1]
+    if value.labels or value.is_parameter or not axes:
+        return value
+    tracer.pin([main], "it meets numbers that differ from unit to unit")
+    return tracer.units_along(value, axes[0]) if len(axes) == 1 else value
 
 
 def labelled(tracer: Tracer, args: Any, label: Label) -> list[Label]:
@@ -134,7 +143,3 @@ def _vector_operand(args: Any, sides: list[Label | None]) -> tuple[str, Label] |
     if len(found) != 1 or sum(side is not None for side in sides) != 2:
         return None
     return found[0]
-
-
-def _varies(value: Value, label: Label) -> bool:
-    return any(-a <= len(value.shape) and value.shape[a] > 1 for a in full_axes(label))

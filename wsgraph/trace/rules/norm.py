@@ -87,12 +87,17 @@ def layer_norm(
     cudnn_enable: bool = True,
 ) -> Value:
     """The last axes to mean 0 and variance 1: for all units together, so they keep no multiplier of their own."""
-    if x.label is None:
-        x = tracer.units_along(x, -1)
-    axis = min(full_axes(x.units), default=-1)
-    if -axis > len(normalized_shape):
-        raise NotCovered("a form that treats every unit by itself")
-    return across_units(tracer, "layer_norm", x, weight, bias, eps, axis)
+    axis = _normalized_axis(x, normalized_shape)
+    return across_units(tracer, "layer_norm", tracer.units_along(x, axis), weight, bias, eps, axis)
+
+
+@rule("rms_norm")
+def rms_norm(
+    tracer: Tracer, x: Value, normalized_shape: list[int], weight: Value | None = None, eps: float | None = None
+) -> Value:
+    """The last axes to root mean square 1. The default ε, that of the dtype, is as good as none."""
+    axis = _normalized_axis(x, normalized_shape)
+    return across_units(tracer, "rms_norm", tracer.units_along(x, axis), weight, None, eps or 0.0, axis)
 
 
 @rule("softmax", "_softmax", "log_softmax", "_log_softmax")
@@ -135,11 +140,20 @@ def per_channel(tracer: Tracer, x: Value, weight: Value | None, bias: Value | No
 def across_units(
     tracer: Tracer, operator: str, x: Value, weight: Value | None, bias: Value | None, eps: float, axis: int
 ) -> Value:
-    """A normalisation of many units together."""
+    """A normalisation of many units together. Squares know no signs: they pass where no mean is taken off."""
+    keeps_sign = operator == "rms_norm"
     tracer.legs.mark(x.units)
-    tracer.legs.restrict(x.units)
+    tracer.legs.restrict(x.units, sign=keeps_sign)
     node, out = _normalised(tracer, operator, x.units, eps)
-    return _affine(tracer, x, node, out, weight, bias, axis, keeps_sign=False)
+    return _affine(tracer, x, node, out, weight, bias, axis, keeps_sign)
+
+
+def _normalized_axis(x: Value, normalized_shape: list[int]) -> int:
+    """The axis of the units, counted from the end, if it is one of those that are normalised."""
+    axis = -1 if x.label is None else min(full_axes(x.label), default=-1)
+    if -axis > len(normalized_shape):
+        raise NotCovered("a form that treats every unit by itself")
+    return axis
 
 
 def _normalised(tracer: Tracer, operator: str, label: Label, eps: float) -> tuple[int, Label]:

@@ -62,15 +62,22 @@ def _collapsed(tracer: Tracer, x: Value, axes: list[int], keepdim: bool, sign: b
         return tracer.result()
     if not sign:
         tracer.legs.restrict(x.label, magnitude=True)
-    label = x.label
+    label, operator = x.label, "pointwise"
     for axis in axes:
         if label.shape[axis + 1] > 1:
             first = label.take([0], axis=axis + 1)
             tracer.legs.equal(first, label)
-            label = first
-    node = tracer.add_node("pointwise", label[LEG])
+            label, operator = first, _reduction(tracer.operator)
+    node = tracer.add_node(operator, label[LEG])
     result = with_node(label, node)
-    tracer.use("operand", node, None, label, result, label)
+    tracer.use("operand", node, None, x.label, result, x.label)
     if not keepdim:
         result = result.squeeze(tuple(a + 1 for a in axes))
     return tracer.result(result)
+
+
+def _reduction(operator: str) -> str:
+    """What becomes of several units: the name of a reduction of torch."""
+    if operator in ("sum", "amin"):
+        return operator
+    return "amax" if "max" in operator else "mean"
