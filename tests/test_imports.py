@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -147,3 +148,8 @@ def test_the_direction_is_really_checked(
     monkeypatch.setitem(globals(), "ROOT", tmp_path / "wsgraph")
     found = list(complaints(path))
     assert (found == []) if expected is None else (expected in found[0])
+
+
+def test_the_changelog_is_about_this_version():
+    text = (Path(wsgraph.__file__).parents[1] / "CHANGELOG.md").read_text()
+    assert re.search(r"^## \[(.+?)\]", text, re.MULTILINE)[1] == wsgraph.__version__

@@ -54,7 +54,7 @@ class Topology:
 @lru_cache(maxsize=64)
 def topology(space: WeightSpace) -> Topology:
     """The topology of a weight space."""
-    pieces = [_edges(space, c) for c in space.connections if c.source is not None]
+    pieces = [_edges(space, c) for c in dict.fromkeys(space.connections) if c.source is not None]
     columns = max((p[1].shape[1] for p in pieces), default=1)
     width = space.num_weights
     ends = torch.cat([torch.empty(2, 0, dtype=torch.long), *(p[0] for p in pieces)], dim=1)

@@ -58,7 +58,7 @@ class Forward(nn.Module):
             for call in layer.activation:
                 value = apply_pointwise(call, [value])
             states.append(value)
-        return states
+        return [state if state.is_floating_point() else state.to(weights.dtype) for state in states]
 
     def _value(self, i: int, weights: Tensor, states: list[Tensor]) -> Tensor:
         layer = self.space.layers[i]

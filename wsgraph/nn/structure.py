@@ -91,7 +91,8 @@ def is_norm(space: WeightSpace, layer: int) -> bool:
 
 
 def _flows(space: WeightSpace, target: int) -> tuple[Flow, ...]:
-    return tuple(_flow(space, c) for c in space.incoming[target] if c.source is not None and _is_flow(space, c))
+    entering = [c for c in space.incoming[target] if c.source is not None and _is_flow(space, c)]
+    return tuple(dict.fromkeys(_flow(space, c) for c in entering))
 
 
 def _is_flow(space: WeightSpace, connection: Connection) -> bool:

@@ -185,14 +185,14 @@ class _Assembly:
         where: dict[str, list[int]] = defaultdict(list)
         for i, block in enumerate(blocks):
             where[block.tensor].append(i)
-        found: dict[Connection, None] = {}
+        found: list[Connection] = []
         for number, use in enumerate(self.tracer.uses):
             if use.tensor is None:
-                found.update(dict.fromkeys(self._operands(use)))
+                found += self._operands(use)
             else:
                 for i in where[use.tensor]:
-                    found.update(dict.fromkeys(_connect(use, number, i, parts[i])))
-        return list(found)
+                    found += _connect(use, number, i, parts[i])
+        return found
 
     def _operands(self, use: Use) -> list[Connection]:
         assert use.sources is not None

@@ -67,4 +67,4 @@ def _rebuild(
         for c in connections
         if c.target in number
     ]
-    return [layers[i] for i in kept], list(dict.fromkeys(moved))
+    return [layers[i] for i in kept], moved
