@@ -52,8 +52,3 @@ class Factor(NamedTuple):
 
 Scale = tuple[Factor, ...]
 """A monomial in the multipliers of scale classes; the empty product is 1."""
-
-
-def inverse(scale: Scale) -> Scale:
-    """1 / scale."""
-    return tuple(Factor(f.scale_class, -f.power, f.parity) for f in scale)

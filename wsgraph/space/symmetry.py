@@ -12,7 +12,7 @@ from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space import layout
-from wsgraph.space.parts import Axis, Block
+from wsgraph.space.parts import Block
 from wsgraph.space.scale import Scale, ScaleSet
 
 if TYPE_CHECKING:
@@ -133,15 +133,12 @@ class Symmetry:
         """The multipliers of a block, broadcastable to it (float64), or None for 1."""
         factors = []
         for i, axis in enumerate(block.axes):
-            numbers = self._axis_factor(axis)
+            numbers = self.scale_values(axis.scale)
             if numbers is not None:
                 shape = [1] * len(block.shape)
                 shape[i] = -1
                 factors.append(numbers.to(values.device).reshape(*numbers.shape[:-1], *shape))
         return reduce(torch.mul, factors) if factors else None
-
-    def _axis_factor(self, axis: Axis) -> Tensor | None:
-        return self.scale_values(axis.scale)
 
     def _check_same_space(self, other: Symmetry) -> None:
         if not isinstance(other, Symmetry) or other.space != self.space:

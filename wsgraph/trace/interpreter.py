@@ -46,7 +46,7 @@ def trace(model: nn.Module, example_inputs: Any = None) -> WeightSpace:
     args, kwargs = as_arguments(model, example_inputs)
     tensors = tensor_specs(model)
     program = export(model, args, kwargs)
-    tracer = Tracer({t.name: t.shape for t in tensors})
+    tracer = Tracer()
     _Interpreter(tracer, tensors).run(program)
     return assemble(tracer, tensors)
 

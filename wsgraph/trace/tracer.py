@@ -49,14 +49,12 @@ class Tracer:
     """The state of one trace.
 
     Attributes:
-        shapes: Shape of every state-dict tensor.
         where: Module path of the operator at hand.
         operator: Its name.
         call: Its name in the exported graph.
         shape: Shape of its result (a list for several results).
     """
 
-    shapes: dict[str, tuple[int, ...]]
     legs: Legs = field(default_factory=Legs)
     nodes: list[Node] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)

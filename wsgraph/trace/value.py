@@ -106,19 +106,17 @@ def reshape(label: Label, old: Sequence[int], new: Sequence[int]) -> Label:
     them apart again, sites become positions.
     """
     pieces = _matching_axes(old, new)
-    dims_in, dims_out, source = [], [], label
+    dims, source = [], label
     position = 0
     for old_part, new_part in pieces:
         axes = range(position, position + len(old_part))
         position += len(old_part)
         if all(source.shape[a + 1] == 1 for a in axes):
-            dims_in += [1] * len(old_part)
-            dims_out += [1] * len(new_part)
+            dims += [1] * len(new_part)
             continue
         source = _expand(source, dict(zip(axes, old_part, strict=True)))
-        dims_in += list(old_part)
-        dims_out += list(new_part)
-    return _positions_from_sites(source.reshape(3, *dims_out))
+        dims += list(new_part)
+    return _positions_from_sites(source.reshape(3, *dims))
 
 
 def _matching_axes(old: Sequence[int], new: Sequence[int]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
