@@ -46,6 +46,9 @@ def _decode(data: Any, kind: Any) -> Any:
         return _decode_union(data, arguments)
     if isinstance(kind, type) and is_dataclass(kind):
         hints = get_type_hints(kind)
+        unknown = [name for name in data if name not in hints]
+        if unknown:
+            raise TypeError(f"a {kind.__name__} has no field {unknown[0]!r}")
         return kind(**{name: _decode(value, hints[name]) for name, value in data.items()})
     if kind is range:
         return range(*data["range"])

@@ -68,15 +68,23 @@ def _is_view(node: fx.Node) -> bool:
 
 
 def _explain(model: nn.Module, error: Exception) -> str:
-    packages = (Path(torch.__file__).parent, Path(__file__).parent)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_inside(f.filename, packages)]
-    line = f' at {frames[-1].filename}:{frames[-1].lineno}, in "{frames[-1].line}"' if frames else ""
-    reason = str(error).strip().splitlines() or [type(error).__name__]
     return (
-        f"{type(model).__name__} cannot be exported{line}: {reason[0]} "
+        f"{type(model).__name__} cannot be exported{place_of(error)}: {reason_of(error)} "
         "If its forward needs other inputs, pass them: trace(model, example_inputs=(x, ...)). Control flow that "
         "depends on the values of tensors has no fixed graph; replace it, or trace the parts."
     )
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of an error's text."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def place_of(error: Exception) -> str:
+    """The line of the user's code that an error comes from, as text to add; empty if there is none."""
+    packages = (Path(torch.__file__).parent, Path(__file__).parent)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_inside(f.filename, packages)]
+    return f' at {frames[-1].filename}:{frames[-1].lineno}, in "{frames[-1].line}"' if frames else ""
 
 
 def _is_inside(filename: str, folders: Sequence[Path]) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from wsgraph.errors import TraceError
-from wsgraph.trace.export import evaluating
+from wsgraph.trace.export import evaluating, place_of, reason_of
 
 SIZES = (
     64,
@@ -75,7 +75,7 @@ def _failure(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> st
         with FakeTensorMode(allow_non_fake_inputs=True):
             model(torch.empty(shape, dtype=dtype, device=next(model.parameters()).device))
     except Exception as error:
-        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return reason_of(error) + place_of(error)
     finally:
         logger.disabled = disabled
     return None
