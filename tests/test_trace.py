@@ -28,7 +28,7 @@ from networks import (
 from torch import nn
 
 from wsgraph import ScaleSet, Symmetry, TraceError, WeightSpace, trace, verify
-from wsgraph.testing import assert_function_preserved
+from wsgraph.testing import assert_function_preserved, assert_roundtrip
 from wsgraph.trace import rule
 from wsgraph.trace.registry import find_rule
 
@@ -87,6 +87,11 @@ def test_large_networks_keep_their_function_and_move_nearly_all_weights(large):
     assert space.num_moved / space.num_weights > 0.99
     assert len(free_sizes(space)) == NUM_GROUPS[name]
     assert space.pins == ()
+
+
+def test_large_networks_make_the_round_trip(large):
+    _, model, x, space = large
+    assert_roundtrip(model, space, example_inputs=x)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
