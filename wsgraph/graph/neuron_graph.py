@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from wsgraph.errors import SpaceError
-from wsgraph.graph.topology import topology
+from wsgraph.graph.topology import numbers_at, topology
 from wsgraph.space import WeightSpace
 
 if TYPE_CHECKING:
@@ -131,23 +131,21 @@ class NeuronGraph(Data):
         """Weight spaces of consecutive graphs, and how many graphs share them."""
         return [(space, len(list(run))) for space, run in groupby(self.spaces)]
 
+    def matrices(self) -> list[tuple[WeightSpace, Tensor]]:
+        """For each run, its weight space and its weights ``[count, P]``, a view."""
+        sizes = [count * space.num_weights for space, count in self.runs()]
+        parts = self.weights.split(sizes)
+        return [(space, part.view(count, -1)) for (space, count), part in zip(self.runs(), parts, strict=True)]
+
     def _repeat(self, name: str) -> Tensor:
         pieces = [getattr(topology(space), name).repeat(count) for space, count in self.runs()]
         return torch.cat(pieces).to(self.weights.device)
 
     def _gather(self, name: str) -> Tensor:
         """Numbers of the weights at the positions that the topology names, graph after graph."""
-        columns = max(getattr(topology(space), name).shape[1] for space, _ in self.runs())
-        pieces, start = [], 0
-        for space, count in self.runs():
-            end = start + count * space.num_weights
-            matrix = self.weights[start:end].view(count, space.num_weights)
-            index: Tensor = getattr(topology(space), name).to(matrix.device)
-            constants = torch.tensor([0.0, 1.0], dtype=matrix.dtype, device=matrix.device).expand(count, 2)
-            values = torch.cat([matrix, constants], dim=1)[:, index.reshape(-1)].reshape(-1, index.shape[1])
-            pieces.append(torch.nn.functional.pad(values, (0, columns - values.shape[1])))
-            start = end
-        return torch.cat(pieces)
+        pieces = [numbers_at(m, getattr(topology(space), name)).flatten(0, 1) for space, m in self.matrices()]
+        columns = max(values.shape[1] for values in pieces)
+        return torch.cat([torch.nn.functional.pad(values, (0, columns - values.shape[1])) for values in pieces])
 
     # ---------------------------------------------------------------- to look
 

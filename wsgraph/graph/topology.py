@@ -76,6 +76,12 @@ def topology(space: WeightSpace) -> Topology:
     )
 
 
+def numbers_at(weights: Tensor, positions: Tensor) -> Tensor:
+    """Numbers ``[B, n, k]`` of weights ``[B, P]`` at positions ``[n, k]``, with 0 at P and 1 at P + 1."""
+    constants = torch.tensor([0.0, 1.0], dtype=weights.dtype, device=weights.device).expand(len(weights), 2)
+    return torch.cat([weights, constants], dim=1)[:, positions.to(weights.device)]
+
+
 def _operator_number(operator: str) -> int:
     return OPERATORS.index(operator) if operator in OPERATORS else len(OPERATORS) - 1
 

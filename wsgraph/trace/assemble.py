@@ -42,8 +42,6 @@ class _Assembly:
         self.tracer = tracer
         self.tensors = tensors
         self.units: Partition = partition(tracer.legs)
-        self.is_first = np.zeros(len(self.units.group), dtype=bool)
-        self.is_first[self.units.first] = True
         self.layer_at: dict[tuple[int, int, int], int] = {}
         self.layers: list[NeuronLayer] = []
 
@@ -71,7 +69,7 @@ class _Assembly:
         """Split every node by group and kind; returns the name of the first layer of every group."""
         names: dict[int, str] = {}
         for number, node in enumerate(self.tracer.nodes):
-            first = node.legs[self.is_first[self.units.slot[node.legs]]]
+            first = node.legs[self.units.is_first[self.units.slot[node.legs]]]
             parts = list(dict.fromkeys((self._group_of(leg), int(self.units.kind[leg])) for leg in first.tolist()))
             for i, (group, kind) in enumerate(parts):
                 name = node.name if len(parts) == 1 else f"{node.name}[{i}]"
@@ -102,7 +100,7 @@ class _Assembly:
 
     def _first_columns(self, legs: Ints) -> list[int]:
         """Columns whose unit is the first of its group."""
-        return np.flatnonzero(self.is_first[self.units.slot[legs]]).tolist()
+        return np.flatnonzero(self.units.is_first[self.units.slot[legs]]).tolist()
 
     def _meetings(self) -> dict[int, tuple[Meeting, ...]]:
         """For every kind of tensor leg, the layers that it meets."""

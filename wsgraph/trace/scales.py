@@ -90,25 +90,21 @@ def eliminate(
 
 def _members(units: Partition) -> dict[int, np.ndarray]:
     """Legs of the first unit of each group."""
-    is_first = np.zeros(len(units.group), dtype=bool)
-    is_first[units.first] = True
     found: dict[int, list[int]] = defaultdict(list)
-    for leg in np.flatnonzero(is_first[units.slot]):
+    for leg in np.flatnonzero(units.is_first[units.slot]):
         found[int(units.group[units.slot[leg]])].append(int(leg))
     return {group: np.array(members) for group, members in found.items()}
 
 
 def _equations(legs: Legs, units: Partition) -> tuple[dict[int, list[Expression]], dict[int, list[Expression]]]:
     """Equations in magnitudes and in signs for the first unit of each group."""
-    is_first = np.zeros(len(units.group), dtype=bool)
-    is_first[units.first] = True
     magnitudes: dict[int, list[Expression]] = defaultdict(list)
     signs: dict[int, list[Expression]] = defaultdict(list)
     for record in legs.records:
         if record.magnitude is None and record.sign is None:
             continue
         slots = units.slot[record.legs[0]]
-        for row in np.flatnonzero(is_first[slots]):
+        for row in np.flatnonzero(units.is_first[slots]):
             group = int(units.group[slots[row]])
             members = record.legs[:, row].tolist()
             for table, coefficients in ((magnitudes, record.magnitude), (signs, record.sign)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,13 @@ class Partition:
     rank: Ints
     fixed: NDArray[np.bool_]
     first: Ints
+
+    @cached_property
+    def is_first(self) -> NDArray[np.bool_]:
+        """``[slots]``, whether the slot stands for its group."""
+        mask = np.zeros(len(self.group), dtype=bool)
+        mask[self.first] = True
+        return mask
 
 
 def partition(legs: Legs) -> Partition:

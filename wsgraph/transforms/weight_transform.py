@@ -25,12 +25,7 @@ class WeightTransform(BaseTransform):
             SpaceError: These are no neuron graphs, or not of a kind that the transform can work on.
         """
         checked_graph(data, type(self).__name__)
-        pieces, start = [], 0
-        for space, count in data.runs():
-            end = start + count * space.num_weights
-            pieces.append(self._moved(space, data.weights[start:end].view(count, -1)).reshape(-1))
-            start = end
-        data.weights = torch.cat(pieces)
+        data.weights = torch.cat([self._moved(space, matrix).reshape(-1) for space, matrix in data.matrices()])
         return data
 
     @abstractmethod

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from wsgraph.graph import NODE_FEATURES, NeuronGraph, topology
+from wsgraph.graph.topology import numbers_at
 from wsgraph.nn.canonical import ScaleInvariant
 from wsgraph.nn.encoder import VARIANCE, is_parallel
 from wsgraph.nn.reset import reset_children
@@ -52,7 +53,7 @@ class FeatureUpdate(nn.Module):
                 changed[:, part] = changed[:, part] + change.reshape(len(weights), -1)
         units, x, table = unit_table(space), torch.cat(nodes, dim=1), topology(space).node_feature
         flags = units.magnitude[:, None].to(x.device), units.sign[:, None].to(x.device)
-        change = self._vector_changes(x, _at(weights, table), units.eps.to(x), *flags)
+        change = self._vector_changes(x, numbers_at(weights, table), units.eps.to(x), *flags)
         return _add_at(changed, table, change)
 
     def sparse(self, graphs: NeuronGraph, x: Tensor, edge_attr: Tensor) -> Tensor:
@@ -62,21 +63,16 @@ class FeatureUpdate(nn.Module):
         vectors = self._vector_changes(x, graphs.x, units.eps.to(x), *flags)
         edges = x.new_zeros(len(units.flows), self.edge.out_features)
         edges[units.flows] = self.edge(edge_attr)
-        pieces, weight, edge, node = [], 0, 0, 0
-        for space, count in graphs.runs():
-            form = topology(space)
-            ends = (
-                weight + count * space.num_weights,
-                edge + count * len(form.edge_type),
-                node + count * space.num_nodes,
-            )
-            matrix = graphs.weights[weight : ends[0]].view(count, -1)
+        pieces, edge, node = [], 0, 0
+        for space, matrix in graphs.matrices():
+            form, count = topology(space), len(matrix)
+            ends = edge + count * len(form.edge_type), node + count * space.num_nodes
             columns = form.edge_weight.shape[1]
-            change = edges[edge : ends[1], :columns].reshape(count, -1, columns)
+            change = edges[edge : ends[0], :columns].reshape(count, -1, columns)
             matrix = _add_at(matrix, form.edge_weight, change)
-            matrix = _add_at(matrix, form.node_feature, vectors[node : ends[2]].unflatten(0, (count, -1)))
+            matrix = _add_at(matrix, form.node_feature, vectors[node : ends[1]].unflatten(0, (count, -1)))
             pieces.append(matrix.reshape(-1))
-            weight, edge, node = ends
+            edge, node = ends
         return torch.cat(pieces)
 
     def _vector_changes(self, x: Tensor, numbers: Tensor, eps: Tensor, magnitude: Tensor, sign: Tensor) -> Tensor:
@@ -91,12 +87,6 @@ def _as_block(flow: Flow, change: Tensor, space: WeightSpace) -> Tensor:
     """Changes ``[B, targets, m, columns]`` in the layout of the block."""
     change = change[..., 0].unflatten(2, (-1, flow.kernel)) if is_parallel(flow) else change[..., : flow.kernel]
     return change.transpose(1, 2) if flow.target_axis == 1 and not flow.diagonal else change
-
-
-def _at(matrix: Tensor, positions: Tensor) -> Tensor:
-    """Numbers of ``[B, P]`` at positions ``[n, k]``, with 0 at P and 1 at P + 1."""
-    constants = torch.tensor([0.0, 1.0], dtype=matrix.dtype, device=matrix.device).expand(len(matrix), 2)
-    return torch.cat([matrix, constants], dim=1)[:, positions.to(matrix.device)]
 
 
 def _add_at(matrix: Tensor, positions: Tensor, values: Tensor) -> Tensor:

@@ -112,7 +112,7 @@ def align(tracer: Tracer, args: Any) -> tuple[Label | None, list[Any]]:
 
 def _with_fixed_units(tracer: Tracer, value: Value, main: Value) -> Value:
     """Data that differ along the units of ``main``, with units there; any other value as it is."""
-    axes = [a for a in full_axes(main.units) if -a <= len(value.shape) and value.shape[a] > 1]
+    axes = _axes_met(value, main.units)
     if value.labels or value.is_parameter or not axes:
         return value
     tracer.pin([main], "it meets numbers that differ from unit to unit")
@@ -130,11 +130,16 @@ def _label_like(tracer: Tracer, value: Value, label: Label) -> Label | None:
         return value.label if meets(value.label, label) else None
     if not value.is_parameter:
         return None
-    axes = [a for a in full_axes(label) if -a <= len(value.shape) and value.shape[a] > 1]
+    axes = _axes_met(value, label)
     if len(axes) != 1:
         tracer.pin([value], "a parameter that meets units along no axis of its own, or along several")
         return None
     return tracer.axis(value, axes[0])
+
+
+def _axes_met(value: Value, label: Label) -> list[int]:
+    """Axes of the units of ``label`` along which the value has entries of its own."""
+    return [a for a in full_axes(label) if -a <= len(value.shape) and value.shape[a] > 1]
 
 
 def _vector_operand(args: Any, sides: list[Label | None]) -> tuple[str, Label] | None:
