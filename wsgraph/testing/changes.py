@@ -14,7 +14,6 @@ from torch import Tensor
 
 from wsgraph.graph import NeuronGraph
 from wsgraph.space import WeightSpace
-from wsgraph.testing.parts import runs
 from wsgraph.testing.runner import with_weights
 
 Place = tuple[int, int]
@@ -43,7 +42,7 @@ class Change:
 
     def __call__(self, graphs: NeuronGraph) -> NeuronGraph:
         """The batch with this change in every network of the space."""
-        pieces = [self._changed(matrix) if space == self.space else matrix for space, _, matrix in runs(graphs)]
+        pieces = [self._changed(matrix) if space == self.space else matrix for space, matrix in graphs.matrices()]
         return with_weights(graphs, torch.cat([piece.reshape(-1) for piece in pieces]))
 
     def _changed(self, matrix: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from wsgraph.graph import NeuronGraph
 from wsgraph.testing.moves import act, draw_for_each, refuse_unmoved, seeded
-from wsgraph.testing.parts import Answer, assert_close, parts_of, runs
+from wsgraph.testing.parts import Answer, assert_close, parts_of
 from wsgraph.testing.precision import Tolerance, limits, short, strictest
 from wsgraph.testing.runner import cast, name, refuse_constant, refuse_degenerate, run
 
@@ -81,7 +81,7 @@ def _assert_law(
     __tracebackhide__ = True
     generator = seeded(generator)
     refuse_degenerate(graphs)
-    for space, _, matrix in runs(graphs):
+    for space, matrix in graphs.matrices():
         refuse_unmoved(space, matrix, generator, max_scale)
     for dtype, limit in limits(tolerance):
         twin, inputs = cast(model, graphs, dtype)

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from wsgraph.graph import NeuronGraph
 from wsgraph.space import Symmetry, WeightSpace
-from wsgraph.testing.parts import runs
 from wsgraph.testing.runner import with_weights
 
 MAX_DRAWS = 64
@@ -64,10 +63,10 @@ def draw(
 def draw_for_each(graphs: NeuronGraph, generator: torch.Generator, max_scale: float) -> list[Symmetry]:
     """One symmetry for each network, in batches for neighbours of one weight space."""
     __tracebackhide__ = True
-    return [draw(space, matrix, generator, max_scale, len(matrix)) for space, _, matrix in runs(graphs)]
+    return [draw(space, matrix, generator, max_scale, len(matrix)) for space, matrix in graphs.matrices()]
 
 
 def act(symmetries: list[Symmetry], graphs: NeuronGraph) -> NeuronGraph:
     """The networks of a batch, each moved by its symmetry."""
-    moved = [g.act(matrix).reshape(-1) for g, (_, _, matrix) in zip(symmetries, runs(graphs), strict=True)]
+    moved = [g.act(matrix).reshape(-1) for g, (_, matrix) in zip(symmetries, graphs.matrices(), strict=True)]
     return with_weights(graphs, torch.cat(moved))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 import torch
@@ -41,24 +40,14 @@ class Deviation:
     words: str
 
 
-def runs(graphs: NeuronGraph) -> list[tuple[WeightSpace, int, Tensor]]:
-    """Neighbours of one weight space: the space, the first network's number, and the weights ``[count, P]``."""
-    found, network, start = [], 0, 0
-    for space, group in groupby(graphs.spaces):
-        count = len(list(group))
-        end = start + count * space.num_weights
-        found.append((space, network, graphs.weights[start:end].view(count, space.num_weights)))
-        network, start = network + count, end
-    return found
-
-
 def parts_of(answer: Answer) -> list[Part]:
     """The outputs as one part, or every block of the weights as a part."""
     if isinstance(answer, Tensor):
         return [Part(answer, lambda index: f"output {list(index[1:])} of network {index[0]}")]
-    found = []
-    for space, first, matrix in runs(answer):
+    found, first = [], 0
+    for space, matrix in answer.matrices():
         found += [Part(space.block_view(matrix, i), _place(space, i, first)) for i in range(len(space.blocks))]
+        first += len(matrix)
     return [part for part in found if part.values.numel()]
 
 

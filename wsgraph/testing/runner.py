@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wsgraph.graph import NeuronGraph
-from wsgraph.testing.parts import Answer, assert_finite, parts_of, runs, spread
+from wsgraph.testing.parts import Answer, assert_finite, parts_of, spread
 
 MIN_SPREAD = 10
 """Answers must differ between networks by this many times the tolerance."""
@@ -70,7 +70,7 @@ def refuse_degenerate(graphs: NeuronGraph) -> None:
 def refuse_constant(model: nn.Module, graphs: NeuronGraph, answer: Answer, limit: float) -> None:
     """Fail on an answer that is the same for every network, or the input itself."""
     __tracebackhide__ = True
-    comparable = isinstance(answer, Tensor) or any(len(matrix) > 1 for _, _, matrix in runs(graphs))
+    comparable = isinstance(answer, Tensor) or any(len(matrix) > 1 for _, matrix in graphs.matrices())
     if comparable and spread(answer) <= MIN_SPREAD * limit:
         raise AssertionError(
             f"{name(model)} returns nearly the same for every network (relative spread {spread(answer):.1e}), which "

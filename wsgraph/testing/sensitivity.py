@@ -10,7 +10,7 @@ from torch import nn
 from wsgraph.graph import NeuronGraph
 from wsgraph.testing.changes import Change, changes
 from wsgraph.testing.moves import refuse_unmoved, seeded
-from wsgraph.testing.parts import Answer, deviation, parts_of, runs
+from wsgraph.testing.parts import Answer, deviation, parts_of
 from wsgraph.testing.runner import cast, name, refuse_constant, refuse_degenerate, run
 
 MAX_LISTED = 10
@@ -49,7 +49,7 @@ def assert_sensitive(
     __tracebackhide__ = True
     generator = seeded(generator)
     refuse_degenerate(graphs)
-    for space, _, matrix in runs(graphs):
+    for space, matrix in graphs.matrices():
         refuse_unmoved(space, matrix, generator, max_scale)
     twin, inputs = cast(model, graphs, torch.float64)
     answer = run(twin, inputs)
