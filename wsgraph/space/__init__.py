@@ -1,7 +1,7 @@
 """The weight space of an architecture, and its symmetries. Knows tensors only."""
 
 from wsgraph.space.parts import Axis, Block, Connection, NeuronGroup, NeuronLayer, Pin, Pointwise, TensorSpec
-from wsgraph.space.scale import Factor, ScaleClass, ScaleSet
+from wsgraph.space.scale import Factor, PhaseClass, ScaleClass, ScaleSet
 from wsgraph.space.symmetry import Symmetry
 from wsgraph.space.weight_space import WeightSpace
 
@@ -12,6 +12,7 @@ __all__ = [
     "Factor",
     "NeuronGroup",
     "NeuronLayer",
+    "PhaseClass",
     "Pin",
     "Pointwise",
     "ScaleClass",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wsgraph.errors import SpaceError
-from wsgraph.space.parts import ROLES
+from wsgraph.space.parts import ROLES, NeuronGroup
 from wsgraph.space.scale import Scale
 
 if TYPE_CHECKING:
@@ -21,8 +21,12 @@ def check(space: WeightSpace) -> None:
     Raises:
         SpaceError: Something does not fit; the message says what.
     """
+    for group in space.groups:
+        _check_parent(space, group)
     for scale_class in space.scales:
         _check_index(scale_class.group, len(space.groups), f"group of scale class {scale_class.name!r}")
+    for phase in space.phases:
+        _check_index(phase.group, len(space.groups), f"group of phase class {phase.name!r}")
     for layer in space.layers:
         _check_index(layer.group, len(space.groups), f"group of layer {layer.name!r}")
         _check_scale(space, layer.scale, layer.group, f"layer {layer.name!r}")
@@ -47,6 +51,12 @@ def _check_blocks(space: WeightSpace) -> None:
                 raise SpaceError(
                     f"A block of {block.tensor!r} has {len(axis.offsets)} units of a group of another size."
                 )
+            if axis.phase is not None:
+                _check_index(axis.phase, len(space.phases), f"phase of a block of {block.tensor!r}")
+            if block.pieces < 1 or len(axis.offsets) % block.pieces:
+                raise SpaceError(f"A block of {block.tensor!r} cannot be cut into {block.pieces} equal pieces.")
+        if block.turns is not None:
+            _check_index(block.turns, len(space.phases), f"turns of a block of {block.tensor!r}")
         covered[block.tensor].append(block.index().reshape(-1))
     expected = {t.name: t.numel for t in space.tensors if t.is_floating and t.same_as is None}
     for name in covered.keys() - expected.keys():
@@ -57,10 +67,22 @@ def _check_blocks(space: WeightSpace) -> None:
             raise SpaceError(f"The blocks do not cover tensor {name!r} exactly once.")
 
 
+def _check_parent(space: WeightSpace, group: NeuronGroup) -> None:
+    seen, parent = 0, group.parent
+    while parent is not None:
+        _check_index(parent, len(space.groups), f"parent of group {group.name!r}")
+        if space.groups[parent].size == 0 or group.size % space.groups[parent].size:
+            raise SpaceError(f"Group {group.name!r} of {group.size} units has no equal pieces for its parent's units.")
+        seen, parent = seen + 1, space.groups[parent].parent
+        if seen > len(space.groups):
+            raise SpaceError(f"Group {group.name!r} is a part of itself.")
+
+
 def _check_scale(space: WeightSpace, scale: Scale, group: int, owner: str) -> None:
     for factor in scale:
         _check_index(factor.scale_class, len(space.scales), f"scale class of {owner}")
-        if space.groups[space.scales[factor.scale_class].group].size != space.groups[group].size:
+        size = space.groups[space.scales[factor.scale_class].group].size
+        if size == 0 or space.groups[group].size % size:
             raise SpaceError(f"The scale of {owner} belongs to a group of another size.")
 
 

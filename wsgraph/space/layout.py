@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -73,6 +74,14 @@ def unflatten(space: WeightSpace, weights: Tensor, integers: Tensor | None = Non
     return {t.name: shaped[t.same_as or t.name] for t in space.tensors}
 
 
+def like(state: State, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as a state dict that modules accept as they accept this one: with the versions of its modules."""
+    result = OrderedDict(tensors)
+    if hasattr(state, "_metadata"):
+        result._metadata = state._metadata  # type: ignore[attr-defined]
+    return result
+
+
 def check_state(space: WeightSpace, state: State) -> tuple[int, ...]:
     """The batch shape of a state dict, ``()`` or ``(N,)``, after all checks.
 
@@ -142,16 +151,9 @@ def _restore_integers(
         state[spec.name] = part.to(getattr(torch, spec.dtype))
 
 
-def _strides(block: Block) -> tuple[int, tuple[int, ...]] | None:
-    """Start and strides of the block in its flattened tensor, if it is evenly spaced, and not empty."""
-    if not all(isinstance(o, range) and len(o) and o.step > 0 for o in block.offsets):
-        return None
-    return sum(o[0] for o in block.offsets), tuple(o[1] - o[0] if len(o) > 1 else 1 for o in block.offsets)
-
-
 def _read(flat: Tensor, block: Block) -> Tensor:
     """The block's entries ``[*batch, *block.shape]`` from a flattened tensor ``[*batch, numel]``."""
-    even = _strides(block)
+    even = block.strides
     if even is None:
         return flat[..., torch.from_numpy(block.index()).to(flat.device)]
     flat = flat.contiguous()
@@ -163,7 +165,7 @@ def _read(flat: Tensor, block: Block) -> Tensor:
 
 def _write(flat: Tensor, block: Block, values: Tensor) -> None:
     """Put the block's entries back, in place."""
-    if _strides(block) is None:
+    if block.strides is None:
         index = torch.from_numpy(np.ascontiguousarray(block.index().reshape(-1))).to(flat.device)
         flat[..., index] = values.to(flat.dtype)
     else:

@@ -1,6 +1,7 @@
 """The parts of a weight space: plain, frozen, hashable values that refer to each other by index."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -12,7 +13,7 @@ from wsgraph.space.scale import Scale
 Offsets = range | tuple[int, ...]
 """Where the units of an axis lie in a flattened tensor: evenly spaced (a range) or anywhere (a tuple)."""
 
-ROLES = ("weight", "bias", "gain", "shift", "mean", "variance", "slope", "operand")
+ROLES = ("weight", "bias", "gain", "shift", "mean", "variance", "slope", "operand", "part")
 """What a connection does for its target: see :class:`Connection`."""
 
 
@@ -48,11 +49,25 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class NeuronGroup:
-    """Units that may be permuted, always together. A fixed group (inputs, outputs, pinned units) stays."""
+    """Units that may be permuted, always together.
+
+    Attributes:
+        name: What to call it.
+        size: Number of units.
+        fixed: Whether the units keep their places (inputs, outputs, pinned units); those of a group with a parent move
+            with the parent's units.
+        parent: Index of the group of the larger units that these are parts of (attention heads, convolution groups),
+            or None. The units lie in equal consecutive pieces, one for each unit of the parent; a unit of the parent
+            moves as a whole, and units are permuted within their pieces.
+        linear: Whether any invertible matrix may act on the units (of each piece), in place of permutations and
+            multipliers: the general linear group, GL(d) on the queries and keys of an attention head.
+    """
 
     name: str
     size: int
     fixed: bool = False
+    parent: int | None = None
+    linear: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,8 @@ class NeuronLayer:
         eps: For a normalisation, its ε.
         activation: Elementwise calls of one operand, applied in order to what the operator gives.
         output: Whether the network returns these units.
+        hidden: Names of operators that act on these values (or make them) and that nothing else here tells: pooling of
+            positions, arithmetic with numbers that the space does not hold.
     """
 
     name: str
@@ -92,6 +109,7 @@ class NeuronLayer:
     eps: float = 0.0
     activation: tuple[Pointwise, ...] = ()
     output: bool = False
+    hidden: tuple[str, ...] = ()
 
     @property
     def is_source(self) -> bool:
@@ -101,11 +119,19 @@ class NeuronLayer:
 
 @dataclass(frozen=True)
 class Axis:
-    """One neuron axis of a block: which group moves it, where its units lie, what multiplies them."""
+    """One neuron axis of a block.
+
+    Attributes:
+        group: Index of the group that moves it.
+        offsets: Where its units lie.
+        scale: What multiplies them.
+        phase: Index of the phase class whose half turns flip their signs, or None.
+    """
 
     group: int
     offsets: Offsets
     scale: Scale = ()
+    phase: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,22 +141,30 @@ class Block:
     Entry (i, j, k) of the block is entry ``axes[0].offsets[i] + axes[1].offsets[j] + kernel[0][k]`` of the
     flattened tensor. Under a symmetry, W_ijk + shift is multiplied by ``axes[0].scale[i] * axes[1].scale[j]``.
 
+    A block of several pieces is block-diagonal: piece p joins the p-th pieces of its two axes only (grouped
+    convolutions), so that its entries are (p, i, j, k) with i and j counted within the pieces.
+
     Attributes:
         tensor: Name of the tensor.
         axes: The neuron axes, in the order of the tensor (targets first for every weight that torch stores).
         kernel: Offsets along the axes that no symmetry moves.
         shift: Added before the multiplication and taken off after it (the ε of a running variance).
+        pieces: Number of pieces.
+        turns: Index of the phase class whose half turns are added to the entries (the bias before a sine), or None.
     """
 
     tensor: str
     axes: tuple[Axis, ...]
     kernel: tuple[Offsets, ...] = ()
     shift: float = 0.0
+    pieces: int = 1
+    turns: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Sizes of the neuron axes, then of the kernel axes."""
-        return tuple(len(a.offsets) for a in self.axes) + tuple(len(k) for k in self.kernel)
+        """Pieces if there are several, sizes of the neuron axes (in a piece), sizes of the kernel axes."""
+        lead = (self.pieces,) if self.pieces > 1 else ()
+        return lead + tuple(len(a.offsets) // self.pieces for a in self.axes) + tuple(len(k) for k in self.kernel)
 
     @property
     def numel(self) -> int:
@@ -142,19 +176,42 @@ class Block:
         """Number of kernel positions."""
         return prod(len(k) for k in self.kernel)
 
-    @property
-    def offsets(self) -> tuple[Offsets, ...]:
-        """Offsets along every axis, neuron axes first."""
-        return tuple(a.offsets for a in self.axes) + self.kernel
-
     def index(self) -> NDArray[np.int64]:
         """Positions of the entries in the flattened tensor, of the block's shape."""
+        lead = 1 if self.pieces > 1 else 0
         total = np.zeros(self.shape, dtype=np.int64)
-        for axis, offsets in enumerate(self.offsets):
+        for number, offsets in enumerate([*(a.offsets for a in self.axes), *self.kernel]):
             shape = [1] * len(self.shape)
-            shape[axis] = -1
+            shape[lead + number] = self.shape[lead + number]
+            if lead and number < len(self.axes):
+                shape[0] = self.pieces
             total += np.asarray(offsets, dtype=np.int64).reshape(shape)
         return total
+
+    @cached_property
+    def strides(self) -> tuple[int, tuple[int, ...]] | None:
+        """Start and strides of the entries in the flattened tensor, if they are evenly spaced; None if not."""
+        if 0 in self.shape:
+            return None
+        axes = [np.asarray(a.offsets, dtype=np.int64).reshape(self.pieces, -1) for a in self.axes]
+        kernel = [np.asarray(k, dtype=np.int64)[None] for k in self.kernel]
+        between = _step(sum((a[:, 0] for a in axes), np.zeros(self.pieces, dtype=np.int64)))
+        within = [_step(lines[0]) for lines in (*axes, *kernel)]
+        alike = all(
+            np.array_equal(lines - lines[:, :1], np.broadcast_to(lines[0] - lines[0, 0], lines.shape)) for lines in axes
+        )
+        steps = [between, *within] if self.pieces > 1 else within
+        if not alike or any(step is None or step <= 0 for step in steps):
+            return None
+        return int(sum(lines[0, 0] for lines in (*axes, *kernel))), tuple(s for s in steps if s is not None)
+
+
+def _step(line: NDArray[np.int64]) -> int | None:
+    """The distance between neighbours, if all are the same (1 for a line of one)."""
+    steps = np.diff(line)
+    if len(steps) == 0:
+        return 1
+    return int(steps[0]) if (steps == steps[0]).all() else None
 
 
 @dataclass(frozen=True)
@@ -172,6 +229,7 @@ class Connection:
     variance    running variance of that source
     slope       negative slope per unit (PReLU)
     operand     the source is the next operand of a pointwise operator, or the input of a normalisation
+    part        a tensor that a computed weight or vector of the target is made of (weight norm, low-rank updates)
     ==========  ============================================================
 
     Attributes:

@@ -35,11 +35,32 @@ class ScaleSet(enum.Enum):
 
 @dataclass(frozen=True)
 class ScaleClass:
-    """One free multiplier per unit of a neuron group: λ ∈ ``values`` ^ size."""
+    """One free multiplier per unit of a neuron group: λ ∈ ``values`` ^ size.
+
+    The parts of a unit (see :class:`~wsgraph.space.NeuronGroup`) share its multiplier.
+    """
 
     name: str
     group: int
     values: ScaleSet
+
+
+@dataclass(frozen=True)
+class PhaseClass:
+    """One whole number of half turns per unit of a neuron group, for units that go through a sine.
+
+    Since sin(kπ + (-1)^k ω z) = sin(ω z), a bias may become (-1)^k b + k π / ω if the row of the weights beside it is
+    multiplied by (-1)^k.
+
+    Attributes:
+        name: What to call it.
+        group: Index of the neuron group.
+        period: π / ω, in units of the bias.
+    """
+
+    name: str
+    group: int
+    period: float
 
 
 class Factor(NamedTuple):

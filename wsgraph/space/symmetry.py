@@ -12,8 +12,8 @@ from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space import layout
-from wsgraph.space.parts import Block
-from wsgraph.space.scale import Scale, ScaleSet
+from wsgraph.space.parts import Axis, Block
+from wsgraph.space.scale import Scale
 
 if TYPE_CHECKING:
     from wsgraph.space.weight_space import WeightSpace
@@ -27,11 +27,17 @@ class Symmetry:
 
     .. math:: W'_{ij} = λ_i W_{σ(i)σ(j)} λ_j^{-1}, \qquad b'_i = λ_i b_{σ(i)}.
 
+    On a linear group, an invertible matrix M acts between the two, W' = Λ M P W on the side where multipliers
+    multiply, and its inverse transpose on the side where they divide. Before a sine, k half turns are made.
+
     Attributes:
         space: The weight space it acts on.
         orders: For every neuron group, the units in their new order: ``[size]``, or ``[B, size]`` for a batch
-            of B symmetries. ``σ(i) = order[i]``.
+            of B symmetries. ``σ(i) = order[i]``. Pieces of groups with a parent move as the parent's units do.
         multipliers: For every scale class, λ in the new order: ``[size]`` or ``[B, size]``, float64.
+        turns: For every phase class, the whole numbers k in the new order: ``[size]`` or ``[B, size]``, float64.
+        matrices: For every neuron group, M of each piece, ``[pieces, n, n]`` or ``[B, pieces, n, n]``, float64, or
+            None for the identity.
 
     Example:
         >>> import torch, wsgraph
@@ -47,12 +53,28 @@ class Symmetry:
     space: WeightSpace
     orders: tuple[Tensor, ...]
     multipliers: tuple[Tensor, ...]
+    turns: tuple[Tensor, ...]
+    matrices: tuple[Tensor | None, ...]
 
     def __call__(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The moved state dict, in new tensors: one network, or a stack of N (by one symmetry, or by one each)."""
+        """Move a state dict, of one network or of a stack of them.
+
+        Args:
+            state: The state dict, or one with stacked tensors ``[N, ...]``.
+
+        Returns:
+            A new state dict. For a batch of B symmetries its tensors are stacked ``[B, ...]``: those of one network
+            moved in B ways, or of B networks, each moved by its own symmetry.
+
+        Raises:
+            StateError: The state dict does not belong to this weight space.
+            SpaceError: B and N differ.
+        """
         weights, integers = layout.flatten(self.space, state)
         moved = self.act(weights)
-        return layout.unflatten(self.space, moved, integers.expand(*moved.shape[:-1], -1))
+        if moved.dim() > integers.dim():
+            integers = integers.expand(*moved.shape[:-1], -1)
+        return layout.like(state, layout.unflatten(self.space, moved, integers))
 
     def act(self, weights: Tensor) -> Tensor:
         """Move flat weights.
@@ -85,102 +107,141 @@ class Symmetry:
     def __matmul__(self, other: Symmetry) -> Symmetry:
         """First ``other``, then ``self``."""
         self._check_same_space(other)
-        orders = [_take(theirs, ours) for ours, theirs in zip(self.orders, other.orders, strict=True)]
-        multipliers = []
-        for scale_class, ours, theirs in zip(self.space.scales, self.multipliers, other.multipliers, strict=True):
-            multipliers.append(ours * _take(theirs, self.orders[scale_class.group]))
-        return Symmetry(self.space, tuple(orders), tuple(multipliers))
+        orders = tuple(_take(theirs, ours) for ours, theirs in zip(self.orders, other.orders, strict=True))
+        multipliers = tuple(
+            ours * _take(theirs, self.orders[c.group])
+            for c, ours, theirs in zip(self.space.scales, self.multipliers, other.multipliers, strict=True)
+        )
+        turns = tuple(
+            ours + self._flips(i) * _take(theirs, self.orders[self.space.phases[i].group])
+            for i, (ours, theirs) in enumerate(zip(self.turns, other.turns, strict=True))
+        )
+        matrices = tuple(self._composed(i, other) for i in range(len(orders)))
+        return Symmetry(self.space, orders, multipliers, turns, matrices)
 
     def inverse(self) -> Symmetry:
         """The symmetry that undoes this one."""
         orders = tuple(order.argsort(dim=-1) for order in self.orders)
-        multipliers = []
-        for scale_class, values in zip(self.space.scales, self.multipliers, strict=True):
-            multipliers.append(1 / _take(values, orders[scale_class.group]))
-        return Symmetry(self.space, orders, tuple(multipliers))
+        multipliers = tuple(
+            1 / _take(values, orders[c.group]) for c, values in zip(self.space.scales, self.multipliers, strict=True)
+        )
+        turns = tuple(
+            _take(-self._flips(i) * values, orders[self.space.phases[i].group]) for i, values in enumerate(self.turns)
+        )
+        undone = Symmetry(self.space, orders, multipliers, turns, self.matrices)
+        matrices = tuple(None if m is None else undone._inverted(i, m) for i, m in enumerate(self.matrices))
+        return Symmetry(self.space, orders, multipliers, turns, matrices)
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """``()``, or ``(B,)`` for a batch of symmetries."""
         return next((tuple(t.shape[:-1]) for t in (*self.orders, *self.multipliers)), ())
 
-    def scale_values(self, scale: Scale) -> Tensor | None:
-        """A scale as numbers, ``[size]`` or ``[B, size]`` (float64), or None for the scale 1."""
+    def scale_values(self, scale: Scale, group: int) -> Tensor | None:
+        """A scale of the units of a group as numbers (float64), ``[size]`` or ``[B, size]``; None for the scale 1."""
         factors = []
         for factor in scale:
             values = self.multipliers[factor.scale_class]
+            values = values.repeat_interleave(self.space.groups[group].size // values.shape[-1], dim=-1)
             factors.append(values.abs() ** factor.power * (values.sign() if factor.parity else 1.0))
         return reduce(torch.mul, factors) if factors else None
 
     def __repr__(self) -> str:
         batch = f"batch of {self.batch_shape[0]}, " if self.batch_shape else ""
-        moved = sum(g.size for g in self.space.groups if not g.fixed)
+        moved = sum(self.space.groups[i].size for i in self.space.moving_groups)
         return f"Symmetry({batch}{moved} units permuted, {sum(m.shape[-1] for m in self.multipliers)} scaled)"
+
+    # ----------------------------------------------------------------- action
 
     def _act_on(self, block: Block, values: Tensor) -> Tensor:
         """Move one block, ``[*batch, *block.shape]``."""
         lead = values.dim() - len(block.shape)
+        values = self._permuted(block, values, lead)
         for i, axis in enumerate(block.axes):
-            if not self.space.groups[axis.group].fixed:
-                values = _reorder(values, self.orders[axis.group].to(values.device), lead + i, lead)
-        factor = self._factor(block, values)
-        if factor is None:
-            return values
-        scaled = values * factor.to(values.dtype)
-        return scaled + (block.shift * (factor - 1)).to(values.dtype) if block.shift else scaled
+            matrix = self.matrices[axis.group]
+            if matrix is not None:
+                values = _multiplied(values, self._oriented(axis, matrix), lead, i, block.pieces)
+        factor = self._factor(block)
+        if factor is not None:
+            factor = factor.to(values.device)
+            scaled = values * factor.to(values.dtype)
+            values = scaled + (block.shift * (factor - 1)).to(values.dtype) if block.shift else scaled
+        if block.turns is not None:
+            shifts = self.space.phases[block.turns].period * self.turns[block.turns]
+            shape = (*shifts.shape, *[1] * (len(block.shape) - 1))
+            values = values + shifts.reshape(shape).to(values)
+        return values
 
-    def _factor(self, block: Block, values: Tensor) -> Tensor | None:
+    def _permuted(self, block: Block, values: Tensor, lead: int) -> Tensor:
+        pieces = block.pieces
+        for i, axis in enumerate(block.axes):
+            if axis.group in self.space.moving_groups:
+                order = self.orders[axis.group].to(values.device)
+                if pieces == 1:
+                    values = _reorder(values, order, lead + i, lead)
+                    continue
+                order = order.unflatten(-1, (pieces, -1))
+                size = order.shape[-1]
+                if i == 0:
+                    values = _reorder(values, order[..., 0] // size, lead, lead)
+                values = _reorder_within(values, order % size, lead, lead + 1 + i)
+        return values
+
+    def _factor(self, block: Block) -> Tensor | None:
         """The multipliers of a block, broadcastable to it (float64), or None for 1."""
         factors = []
         for i, axis in enumerate(block.axes):
-            numbers = self.scale_values(axis.scale)
+            numbers = self.scale_values(axis.scale, axis.group)
+            if axis.phase is not None:
+                flips = _parity(self.turns[axis.phase])
+                numbers = flips if numbers is None else numbers * flips
             if numbers is not None:
                 shape = [1] * len(block.shape)
-                shape[i] = -1
-                factors.append(numbers.to(values.device).reshape(*numbers.shape[:-1], *shape))
+                if block.pieces > 1:
+                    shape[0], shape[1 + i] = block.pieces, -1
+                else:
+                    shape[i] = -1
+                factors.append(numbers.reshape(*numbers.shape[:-1], *shape))
         return reduce(torch.mul, factors) if factors else None
+
+    # --------------------------------------------------------------- matrices
+
+    def _own(self, group: int) -> Tensor:
+        """The multipliers of a linear group, ``[..., size]``."""
+        return next(self.multipliers[i] for i, c in enumerate(self.space.scales) if c.group == group)
+
+    def _oriented(self, axis: Axis, matrix: Tensor) -> Tensor:
+        """M, or its inverse transpose, by the power of the group's own multiplier on this axis."""
+        powers = [f.power for f in axis.scale if self.space.scales[f.scale_class].group == axis.group]
+        return matrix if powers[0] > 0 else torch.linalg.inv(matrix).transpose(-1, -2)
+
+    def _composed(self, group: int, other: Symmetry) -> Tensor | None:
+        """The matrix of ``self @ other``: Λ M P Λ₂ M₂ P₂ = (Λ Λ₂') (Λ₂'⁻¹ M Λ₂') M₂' (P P₂), where P moves Λ₂', M₂'."""
+        ours, theirs = self.matrices[group], other.matrices[group]
+        moved = None if theirs is None else _conjugate(theirs, self.orders[group])
+        if ours is None:
+            return moved
+        ours = _rescaled(ours, _take(other._own(group), self.orders[group]))
+        return ours if moved is None else ours @ moved
+
+    def _inverted(self, group: int, matrix: Tensor) -> Tensor:
+        """The matrix of this inverse, from that of the original: Λ⁻¹ (M⁻¹)' Λ, with this one's Λ."""
+        return _rescaled(_conjugate(torch.linalg.inv(matrix), self.orders[group]), self._own(group))
+
+    def _flips(self, phase: int) -> Tensor:
+        """The signs by which a bias is multiplied before half turns are added to it."""
+        axis = next(block.axes[0] for block in self.space.blocks if block.turns == phase)
+        flips, scales = _parity(self.turns[phase]), self.scale_values(axis.scale, axis.group)
+        return flips if scales is None else flips * scales
 
     def _check_same_space(self, other: Symmetry) -> None:
         if not isinstance(other, Symmetry) or other.space != self.space:
             raise SpaceError("Only symmetries of the same weight space can be composed.")
 
 
-def random_symmetry(
-    space: WeightSpace,
-    generator: torch.Generator | None = None,
-    permute: bool = True,
-    scale: bool = True,
-    max_scale: float = 10.0,
-    batch_size: int | None = None,
-) -> Symmetry:
-    """See :meth:`wsgraph.WeightSpace.random_symmetry`."""
-    if not max_scale >= 1:
-        raise SpaceError(
-            f"max_scale must be at least 1, got {max_scale}: multipliers lie in [1 / max_scale, max_scale]."
-        )
-    batch = () if batch_size is None else (batch_size,)
-    orders, multipliers = [], []
-    for group in space.groups:
-        keys = torch.arange(group.size).double().expand(*batch, -1)
-        if permute and not group.fixed:
-            keys = torch.rand(*batch, group.size, generator=generator, dtype=torch.float64)
-        orders.append(keys.argsort(dim=-1))
-    for scale_class in space.scales:
-        shape = (*batch, space.groups[scale_class.group].size)
-        multipliers.append(_random_multipliers(scale_class.values, shape, generator, max_scale, scale))
-    return Symmetry(space, tuple(orders), tuple(multipliers))
-
-
-def _random_multipliers(
-    values: ScaleSet, shape: tuple[int, ...], generator: torch.Generator | None, max_scale: float, scale: bool
-) -> Tensor:
-    """Magnitudes log-uniform in [1 / max_scale, max_scale], signs even; ones where ``scale`` is off."""
-    out = torch.ones(shape, dtype=torch.float64)
-    if scale and values.has_magnitude:
-        out = max_scale ** (2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1)
-    if scale and values.has_sign:
-        out = out * (2.0 * torch.randint(2, shape, generator=generator) - 1)
-    return out
+def _parity(turns: Tensor) -> Tensor:
+    """(-1)^k."""
+    return 1 - 2 * (turns % 2)
 
 
 def _take(values: Tensor, order: Tensor) -> Tensor:
@@ -196,3 +257,49 @@ def _reorder(values: Tensor, order: Tensor, dim: int, lead: int) -> Tensor:
     shape = [1] * values.dim()
     shape[0], shape[dim] = order.shape
     return values.gather(dim, order.reshape(shape).expand(values.shape)) if lead else values
+
+
+def _reorder_within(values: Tensor, order: Tensor, piece_dim: int, dim: int) -> Tensor:
+    """Entries along ``dim`` in an order ``[..., pieces, n]`` for each piece."""
+    shape = [1] * values.dim()
+    shape[piece_dim], shape[dim] = order.shape[-2:]
+    if order.dim() == 3:
+        shape[0] = order.shape[0]
+    return values.gather(dim, order.reshape(shape).expand(values.shape))
+
+
+def _multiplied(values: Tensor, matrix: Tensor, lead: int, axis: int, pieces: int) -> Tensor:
+    """M ``[..., P, n, n]`` times the values along one axis, piece by piece."""
+    dim = lead + axis + (pieces > 1)
+    if pieces == 1:
+        values = values.unflatten(dim, (matrix.shape[-3], -1))
+        moved = values.movedim((dim, dim + 1), (lead, lead + 1))
+    else:
+        moved = values.movedim(dim, lead + 1)
+    rest = moved.shape[lead + 2 :]
+    moved = (matrix.to(values) @ moved.flatten(lead + 2)).unflatten(-1, rest) if rest else _on_vector(matrix, moved)
+    if pieces > 1:
+        return moved.movedim(lead + 1, dim)
+    return moved.movedim((lead, lead + 1), (dim, dim + 1)).flatten(dim, dim + 1)
+
+
+def _on_vector(matrix: Tensor, values: Tensor) -> Tensor:
+    return (matrix.to(values) @ values[..., None])[..., 0]
+
+
+def _rescaled(matrix: Tensor, scales: Tensor) -> Tensor:
+    """Λ⁻¹ M Λ for M ``[..., P, n, n]`` and Λ ``[..., P * n]``."""
+    scales = scales.unflatten(-1, matrix.shape[-3:-1])
+    return matrix * scales[..., None, :] / scales[..., None]
+
+
+def _conjugate(matrix: Tensor, order: Tensor) -> Tensor:
+    """The matrix ``[..., P, n, n]`` of the units in another order, which permutes pieces and units within them."""
+    pieces, size = matrix.shape[-3:-1]
+    order = order.unflatten(-1, (pieces, size))
+    batch = torch.broadcast_shapes(matrix.shape[:-3], order.shape[:-2])
+    matrix = matrix.expand(*batch, pieces, size, size)
+    piece, unit = (order[..., 0] // size).expand(*batch, -1), (order % size).expand(*batch, -1, -1)
+    moved = matrix.gather(-3, piece[..., None, None].expand(matrix.shape))
+    moved = moved.gather(-2, unit[..., None].expand(matrix.shape))
+    return moved.gather(-1, unit[..., None, :].expand(matrix.shape))

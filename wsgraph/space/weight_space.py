@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from wsgraph.space import json_text, layout
+from wsgraph.space.canonical import canonical_weights
 from wsgraph.space.check import check
 from wsgraph.space.parts import Block, Connection, NeuronGroup, NeuronLayer, Pin, TensorSpec
-from wsgraph.space.scale import ScaleClass, ScaleSet
-from wsgraph.space.symmetry import Symmetry, random_symmetry
+from wsgraph.space.sampling import random_symmetry
+from wsgraph.space.scale import PhaseClass, ScaleClass, ScaleSet
+from wsgraph.space.symmetry import Symmetry
 
 if TYPE_CHECKING:
     from wsgraph.space.report import Report
@@ -36,6 +38,7 @@ class WeightSpace:
         blocks: Dense pieces of tensors, which cover every floating tensor exactly once.
         connections: How blocks and layers enter layers, in the order of the forward pass.
         pins: What had to be left in place, and why.
+        phases: Free half turns before sines.
 
     Example:
         >>> import torch, wsgraph
@@ -53,6 +56,7 @@ class WeightSpace:
     blocks: tuple[Block, ...]
     connections: tuple[Connection, ...]
     pins: tuple[Pin, ...] = ()
+    phases: tuple[PhaseClass, ...] = ()
 
     # ---------------------------------------------------------------- identity
 
@@ -70,7 +74,7 @@ class WeightSpace:
         return hash(self.digest)
 
     def __repr__(self) -> str:
-        free = [g for g in self.groups if not g.fixed]
+        free = [g for i, g in enumerate(self.groups) if not g.fixed and g.size > 0]
         units = sum(g.size for g in free)
         kinds = [s.name for s in ScaleSet if any(c.values is s for c in self.scales)] or ["ONE"]
         groups = f"{len(free)} free group{'s' * (len(free) != 1)} of {units} units"
@@ -93,11 +97,15 @@ class WeightSpace:
         check(space)
         return space
 
-    def report(self) -> Report:
-        """Layers, groups, scale classes and pins as tables; ``print`` it."""
+    def report(self, full: bool = False) -> Report:
+        """What was found, what was pinned, and why, in sentences and tables; ``print`` it.
+
+        Args:
+            full: Whether large networks are told layer by layer, too, with nothing summarised.
+        """
         from wsgraph.space.report import Report
 
-        return Report(self)
+        return Report(self, full)
 
     # ------------------------------------------------------------------- sizes
 
@@ -124,7 +132,28 @@ class WeightSpace:
     @cached_property
     def num_moved(self) -> int:
         """How many of the P weights some symmetry moves or scales."""
-        return sum(b.numel for b in self.blocks if any(a.scale or not self._is_still(a.group) for a in b.axes))
+        return sum(
+            b.numel
+            for b in self.blocks
+            if b.turns is not None or any(a.scale or a.group in self.moving_groups for a in b.axes)
+        )
+
+    @cached_property
+    def moving_groups(self) -> frozenset[int]:
+        """Groups whose units some symmetry permutes, by themselves or with the larger units that they are parts of."""
+
+        def moves(number: int) -> bool:
+            group = self.groups[number]
+            return (not group.fixed and group.size > self.num_pieces(number)) or (
+                group.parent is not None and moves(group.parent)
+            )
+
+        return frozenset(i for i in range(len(self.groups)) if moves(i))
+
+    def num_pieces(self, group: int) -> int:
+        """Number of equal pieces in which the units of a group lie: 1, or as many as its parent has units."""
+        parent = self.groups[group].parent
+        return 1 if parent is None else self.groups[parent].size
 
     @cached_property
     def slices(self) -> tuple[slice, ...]:
@@ -177,6 +206,7 @@ class WeightSpace:
         scale: bool = True,
         max_scale: float = 10.0,
         batch_size: int | None = None,
+        linear: bool = False,
     ) -> Symmetry:
         """A random element of the symmetry group.
 
@@ -186,12 +216,26 @@ class WeightSpace:
             scale: Draw signs and magnitudes, or leave all multipliers at 1.
             max_scale: Magnitudes are log-uniform in [1 / max_scale, max_scale].
             batch_size: Draw this many independent symmetries, for as many networks.
+            linear: Draw invertible matrices for linear groups too (their multipliers alone, if not).
         """
-        return random_symmetry(self, generator, permute, scale, max_scale, batch_size)
+        return random_symmetry(self, generator, permute, scale, max_scale, batch_size, linear)
+
+    def canonicalize(self, state: layout.State) -> dict[str, Tensor]:
+        """The canonical form of a state dict or a stack of them: one network for all that symmetries lead to from it.
+
+        Its function is the same: see :func:`wsgraph.space.canonical.canonical_symmetry`, which is applied here.
+
+        Example:
+            >>> import torch, wsgraph
+            >>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1)).double()
+            >>> space, state = wsgraph.trace(model), model.state_dict()
+            >>> moved = space.random_symmetry(torch.Generator().manual_seed(0))(state)
+            >>> torch.allclose(space.canonicalize(moved)["0.weight"], space.canonicalize(state)["0.weight"])
+            True
+        """
+        weights, integers = self.flatten(state)
+        return self.unflatten(canonical_weights(self, weights), integers)
 
     def identity(self) -> Symmetry:
         """The symmetry that changes nothing."""
         return random_symmetry(self, permute=False, scale=False)
-
-    def _is_still(self, group: int) -> bool:
-        return self.groups[group].fixed or self.groups[group].size == 1

@@ -7,14 +7,27 @@ from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
-from wsgraph.space import Axis, Block, Connection, NeuronGroup, NeuronLayer, TensorSpec, WeightSpace
+from wsgraph.space import (
+    Axis,
+    Block,
+    Connection,
+    NeuronGroup,
+    NeuronLayer,
+    PhaseClass,
+    TensorSpec,
+    WeightSpace,
+)
 from wsgraph.space.parts import Offsets
 from wsgraph.space.scale import Scale
+from wsgraph.trace.compact import compact
 from wsgraph.trace.fuse import fuse_layers
 from wsgraph.trace.legs import LEG, Ints
+from wsgraph.trace.linear import linear_groups
+from wsgraph.trace.phases import find_phases
 from wsgraph.trace.scales import solve_scales
-from wsgraph.trace.solve import Partition, partition
+from wsgraph.trace.solve import Partition, partition, unmentioned
 from wsgraph.trace.tracer import Tracer, Use
 
 Meeting = tuple[str, int, int]
@@ -28,13 +41,14 @@ def assemble(tracer: Tracer, tensors: tuple[TensorSpec, ...]) -> WeightSpace:
 
 @dataclass(frozen=True)
 class _Part:
-    """Indices of one axis of a tensor that form one axis of a block."""
+    """Indices of some axes of a tensor that form one axis of a block."""
 
     group: int
     scale: Scale
     meetings: tuple[Meeting, ...]
     index: Ints  # [units in the order of the group]
     copies: tuple[int, ...]  # offsets of the other copies of each unit
+    pieces: int = 1
 
 
 class _Assembly:
@@ -44,20 +58,34 @@ class _Assembly:
         self.units: Partition = partition(tracer.legs)
         self.layer_at: dict[tuple[int, int, int], int] = {}
         self.layers: list[NeuronLayer] = []
+        self.mentioned = np.ones(tracer.legs.count, dtype=bool)
+        self.mentioned[unmentioned(tracer.legs)] = False
 
     def space(self) -> WeightSpace:
         names = self._find_layers()
         groups = self._groups(names)
         classes, self.scales = solve_scales(self.tracer.legs, self.units, [g.name for g in groups])
+        linear = linear_groups(self.tracer.legs, self.units, classes, self.scales)
+        groups = tuple(replace(group, linear=i in linear) for i, group in enumerate(groups))
         layers = [
             replace(layer, scale=self._layer_scale(key)) for key, layer in zip(self.layer_at, self.layers, strict=True)
         ]
         self.meetings = self._meetings()
+        self.phase_of, phases = self._phases()
         blocks, parts = self._blocks()
         connections = self._connections(blocks, parts)
         layers, connections = fuse_layers(layers, connections)
-        return WeightSpace(
-            self.tensors, groups, classes, tuple(layers), tuple(blocks), tuple(connections), tuple(self.tracer.pins)
+        return compact(
+            WeightSpace(
+                self.tensors,
+                groups,
+                classes,
+                tuple(layers),
+                tuple(blocks),
+                tuple(connections),
+                tuple(self.tracer.pins),
+                tuple(phases),
+            )
         )
 
     # ---------------------------------------------------------------- layers
@@ -76,17 +104,24 @@ class _Assembly:
                 names.setdefault(group, name)
                 self.layer_at[number, group, kind] = len(self.layers)
                 self.layers.append(
-                    NeuronLayer(name, group, (), node.operator, node.pointwise, node.eps, output=node.output)
+                    NeuronLayer(name, group, (), node.operator, node.pointwise, node.eps, (), node.output, node.hidden)
                 )
+        for group, parent in enumerate(self.units.parent.tolist()):
+            if parent >= 0 and group in names:
+                names.setdefault(parent, f"{names[group]} pieces")
         return [names.get(g, f"fixed {g}") for g in range(len(self.units.first))]
 
     def _groups(self, names: list[str]) -> tuple[NeuronGroup, ...]:
         sizes = np.bincount(self.units.group)
         counts: dict[str, int] = defaultdict(int)
         groups = []
-        for name, size, fixed in zip(names, sizes.tolist(), self.units.fixed.tolist(), strict=True):
+        for name, size, fixed, parent in zip(
+            names, sizes.tolist(), self.units.still.tolist(), self.units.parent.tolist(), strict=True
+        ):
             counts[name] += 1
-            groups.append(NeuronGroup(name if counts[name] == 1 else f"{name} ({counts[name]})", size, fixed))
+            unique = name if counts[name] == 1 else f"{name} ({counts[name]})"
+            above = parent if parent >= 0 and sizes[parent] > 1 else None
+            groups.append(NeuronGroup(unique, size, fixed, above))
         return tuple(groups)
 
     def _layer_scale(self, key: tuple[int, int, int]) -> Scale:
@@ -117,6 +152,22 @@ class _Assembly:
                     found[int(self.units.kind[leg])]["source", number, self._layer(node, met)] = None
         return {kind: tuple(meetings) for kind, meetings in found.items()}
 
+    def _phases(self) -> tuple[dict[Meeting, int], list[PhaseClass]]:
+        """The phase class of each way in which tensors enter the linear maps before sines, and the classes."""
+        found: dict[Meeting, int] = {}
+        numbers: dict[int, int] = {}
+        classes: list[PhaseClass] = []
+        periods = find_phases(self.tracer)
+        for meeting in (m for meetings in self.meetings.values() for m in meetings):
+            side, use, layer = meeting
+            node = self.tracer.uses[use].node
+            if side == "target" and node in periods:
+                if layer not in numbers:
+                    numbers[layer] = len(classes)
+                    classes.append(PhaseClass(self.layers[layer].name, self.layers[layer].group, periods[node]))
+                found[meeting] = numbers[layer]
+        return found, classes
+
     # ---------------------------------------------------------------- blocks
 
     def _blocks(self) -> tuple[list[Block], list[tuple[_Part, ...]]]:
@@ -130,52 +181,64 @@ class _Assembly:
         return blocks, parts
 
     def _blocks_of(self, spec: TensorSpec) -> list[tuple[Block, tuple[_Part, ...]]]:
-        labels = self.tracer.tensor_labels.get(spec.name, [])
-        axes = [a for a, label in enumerate(labels) if label is not None]
-        if not axes:
+        known = self.tracer.tensor_labels.get(spec.name, {})
+        labels = {axes: known[axes][LEG] for axes in sorted(known) if self.mentioned[known[axes][LEG]].any()}
+        used = {a for axes in labels for a in axes}
+        if not labels:
             return [(Block(spec.name, (), (range(spec.numel),)), ())]
         strides = [prod(spec.shape[a + 1 :]) for a in range(len(spec.shape))]
-        kernel = tuple(_spaced(np.arange(n) * strides[a]) for a, n in enumerate(spec.shape) if a not in axes)
+        kernel = tuple(_spaced(np.arange(n) * strides[a]) for a, n in enumerate(spec.shape) if a not in used)
         combinations: list[tuple[_Part, ...]] = [()]
-        for axis in axes:
-            label = labels[axis]
-            assert label is not None
-            combinations = [(*c, part) for c in combinations for part in self._parts(label[LEG], axes, c)]
-        return [(self._block(spec.name, axes, strides, parts, kernel), parts) for parts in combinations]
+        for axes, legs in labels.items():
+            offsets = _offsets([spec.shape[a] for a in axes], [strides[a] for a in axes])
+            combinations = [
+                (*c, part) for c in combinations for part in self._parts(legs, axes, offsets, c, strides[0])
+            ]
+        return [(self._block(spec.name, parts, kernel), parts) for parts in combinations]
 
-    def _block(
-        self, tensor: str, axes: list[int], strides: list[int], parts: tuple[_Part, ...], kernel: tuple[Offsets, ...]
-    ) -> Block:
-        neuron_axes = tuple(
-            Axis(part.group, _spaced(part.index * strides[a]), part.scale) for a, part in zip(axes, parts, strict=True)
-        )
-        copies = tuple(
-            _spaced(np.array(part.copies) * strides[a])
-            for a, part in zip(axes, parts, strict=True)
-            if len(part.copies) > 1
-        )
-        return Block(tensor, neuron_axes, (*copies, *kernel), self.tracer.shifts.get(tensor, 0.0))
+    def _block(self, tensor: str, parts: tuple[_Part, ...], kernel: tuple[Offsets, ...]) -> Block:
+        axes = []
+        turns = None
+        for part in parts:
+            phases = {self.phase_of[m] for m in part.meetings if m in self.phase_of}
+            phase = phases.pop() if phases else None
+            axes.append(Axis(part.group, _spaced(part.index), part.scale, phase))
+            if any(m in self.phase_of and self.tracer.uses[m[1]].role == "bias" for m in part.meetings):
+                turns = phase
+        copies = tuple(_spaced(np.array(part.copies)) for part in parts if len(part.copies) > 1)
+        pieces = max(part.pieces for part in parts)
+        return Block(tensor, tuple(axes), (*copies, *kernel), self.tracer.shifts.get(tensor, 0.0), pieces, turns)
 
-    def _parts(self, legs: Ints, axes: list[int], chosen: tuple[_Part, ...]) -> list[_Part]:
+    def _parts(
+        self, legs: Ints, axes: tuple[int, ...], offsets: Ints, chosen: tuple[_Part, ...], stride: int
+    ) -> list[_Part]:
         """Cut an axis where group, scale or the layers met change; ``chosen`` are the parts of earlier axes."""
-        for earlier, part in zip(axes, chosen, strict=False):
-            if legs.shape[earlier] > 1:  # separate units for pieces of an earlier axis
-                legs = legs.take(part.index[:1], axis=earlier)
-        legs = legs.reshape(-1)
+        lines = self._lines(legs, axes, chosen, stride)
         kinds: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for position, leg in enumerate(legs.tolist()):
+        for position, leg in enumerate(lines[0].tolist()):
             kinds[self._group_of(leg), int(self.units.kind[leg])].append(position)
         merged: dict[tuple[int, Scale, tuple[Meeting, ...]], list[Ints]] = defaultdict(list)
-        for (group, kind), positions in kinds.items():
-            index = np.array(positions)
-            index = index[np.argsort(self.units.rank[self.units.slot[legs[index]]])]
-            scale = self.scales.get(int(legs[index[0]]), ())
-            merged[group, scale, self.meetings.get(kind, ())].append(index)
+        for group, kind in kinds:
+            ranks = self.units.rank[self.units.slot[lines]]
+            index = [np.flatnonzero(self._is(line, group, kind)) for line in lines]
+            index = [i[np.argsort(r[i])] for i, r in zip(index, ranks, strict=True)]
+            scale = self.scales.get(int(lines[0][index[0][0]]), ())
+            merged[group, scale, self.meetings.get(kind, ())].append(offsets[np.concatenate(index)])
         return [
-            _Part(group, scale, meetings, index, copies)
+            _Part(group, scale, meetings, index, copies, len(lines))
             for (group, scale, meetings), indices in merged.items()
             for index, copies in _copies(indices)
         ]
+
+    def _is(self, legs: Ints, group: int, kind: int) -> NDArray[np.bool_]:
+        return (self.units.group[self.units.slot[legs]] == group) & (self.units.kind[legs] == kind)
+
+    def _lines(self, legs: Ints, axes: tuple[int, ...], chosen: tuple[_Part, ...], stride: int) -> Ints:
+        """The legs of an axis, ``[pieces, n]``: a line for each piece of the first axis with units of its own here."""
+        if 0 in axes or legs.shape[0] == 1 or not chosen:
+            return legs.reshape(1, -1)
+        lines = legs.reshape(legs.shape[0], -1)[chosen[0].index // stride]
+        return lines[np.r_[True, np.diff(lines[:, 0]) != 0]]
 
     # ----------------------------------------------------------- connections
 
@@ -209,6 +272,12 @@ def _connect(use: Use, number: int, block: int, parts: tuple[_Part, ...]) -> lis
     if use.sources is None:
         return [Connection(use.role, layer, None, block, axis) for layer, axis in targets]
     return [Connection(use.role, layer, source, block, axis) for layer, axis in targets for source in sources]
+
+
+def _offsets(sizes: list[int], strides: list[int]) -> Ints:
+    """Positions of the entries along some axes in the flattened tensor."""
+    grids = np.meshgrid(*(np.arange(n) * s for n, s in zip(sizes, strides, strict=True)), indexing="ij")
+    return np.sum(grids, axis=0).reshape(-1)
 
 
 def _copies(indices: list[Ints]) -> list[tuple[Ints, tuple[int, ...]]]:

@@ -19,7 +19,8 @@ def fuse_layers(layers: list[NeuronLayer], connections: list[Connection]) -> tup
         source = _resolve(root, _only_source(entering[i]))
         calls = (layers[i].pointwise,) if activation else ()
         output = layers[source].output or layers[i].output
-        layers[source] = replace(layers[source], activation=(*layers[source].activation, *calls), output=output)
+        hidden, activation_of = (*layers[source].hidden, *layers[i].hidden), layers[source].activation
+        layers[source] = replace(layers[source], activation=(*activation_of, *calls), output=output, hidden=hidden)
         root[i] = source
 
     for i, layer in enumerate(layers):

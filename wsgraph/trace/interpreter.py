@@ -9,16 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind
+from torch.export.graph_signature import InputKind, OutputKind
+from torch.nn.parameter import is_lazy
 
 from wsgraph.errors import TraceError
 from wsgraph.space import TensorSpec, WeightSpace
 from wsgraph.trace.assemble import assemble
 from wsgraph.trace.export import export
-from wsgraph.trace.inputs import find_example_inputs
+from wsgraph.trace.inputs import find_arguments
 from wsgraph.trace.legs import NODE
 from wsgraph.trace.registry import find_rule, is_transparent
+from wsgraph.trace.rules.arithmetic import opened_together, summed
 from wsgraph.trace.rules.pointwise import elementwise
+from wsgraph.trace.rules.shape import zeros
 from wsgraph.trace.tracer import Tracer, flatten_values
 from wsgraph.trace.value import NotCovered, Value
 
@@ -43,11 +46,12 @@ def trace(model: nn.Module, example_inputs: Any = None) -> WeightSpace:
         >>> wsgraph.trace(torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)))
         WeightSpace(3 layers, 131 parameters, 1 free group of 16 units, POSITIVE)
     """
+    tensors = tensor_specs(model) if isinstance(model, nn.Module) else ()
     args, kwargs = as_arguments(model, example_inputs)
-    tensors = tensor_specs(model)
     program = export(model, args, kwargs)
     tracer = Tracer()
     _Interpreter(tracer, tensors).run(program)
+    tracer.finish()
     return assemble(tracer, tensors)
 
 
@@ -56,7 +60,7 @@ def as_arguments(model: nn.Module, example_inputs: Any) -> tuple[tuple[Any, ...]
     if not isinstance(model, nn.Module):
         raise TraceError(f"Expected a torch.nn.Module, got {type(model).__name__}.")
     if example_inputs is None:
-        return find_example_inputs(model), {}
+        return find_arguments(model)
     if isinstance(example_inputs, Mapping):
         return (), dict(example_inputs)
     if isinstance(example_inputs, Sequence):
@@ -68,10 +72,13 @@ def tensor_specs(model: nn.Module) -> tuple[TensorSpec, ...]:
     """The entries of a model's state dict; tied tensors refer to the first of their names.
 
     Raises:
-        TraceError: A tensor is complex or quantised.
+        TraceError: A tensor is complex or quantised, or has no shape yet.
     """
     state = model.state_dict(keep_vars=True)
-    widths = {t.dtype for t in state.values() if t.is_floating_point()}
+    lazy = next((name for name, tensor in state.items() if is_lazy(tensor)), None)
+    if lazy is not None:
+        raise TraceError(f"Tensor {lazy!r} has no shape yet: run the model once, so that its lazy layers are made.")
+    widths = {t.dtype for t in state.values() if isinstance(t, Tensor) and t.is_floating_point()}
     first: dict[int, str] = {}
     specs = []
     for name, tensor in state.items():
@@ -91,6 +98,9 @@ def tensor_specs(model: nn.Module) -> tuple[TensorSpec, ...]:
     return tuple(specs)
 
 
+MUTATIONS = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
+
+
 class _Interpreter:
     """Walks the calls of a program and applies their rules."""
 
@@ -107,7 +117,7 @@ class _Interpreter:
             elif node.op == "call_function":
                 self.values[node] = self._call(node)
             elif node.op == "output":
-                self._output(self._resolve(node.args))
+                self._output(self._resolve(node.args[0]), program.graph_signature.output_specs)
             else:
                 self.values[node] = Value(_shape(node) or (), name=node.name)
 
@@ -120,7 +130,8 @@ class _Interpreter:
             self.tracer.inputs.add(node.name)
         if known is None or not known.is_floating:
             return Value(shape, name=node.name)
-        return Value(shape, tensor=known.same_as or known.name, name=node.name)
+        key = known.same_as or known.name
+        return Value(shape, tensor=key, parts=(key,), is_raw=True, name=node.name)
 
     def _call(self, node: fx.Node) -> Any:
         tracer, target = self.tracer, node.target
@@ -149,14 +160,17 @@ class _Interpreter:
             return self._by_rule(args, kwargs, values, tags)
         first_use = len(tracer.uses)
         has_units = any(v.labels or v.is_parameter for v in values)
-        result = self._by_rule(args, kwargs, values, tags) if has_units else _unlabelled(tracer)
+        needed = has_units or any(v.is_zero for v in values) or find_rule(tracer.operator) is zeros
+        result = self._by_rule(args, kwargs, values, tags) if needed else _unlabelled(tracer)
+        tracer.note_readers(values, flatten_values([result]))
         if tracer.shape is not None:  # not a mere check
             tracer.note_hidden_reads(values, flatten_values([result]), first_use)
         return result
 
     def _by_rule(self, args: list[Any], kwargs: dict[str, Any], values: list[Value], tags: Any) -> Any:
         tracer = self.tracer
-        rule = find_rule(tracer.operator) or (elementwise if torch.Tag.pointwise in tags else None)
+        name, shape = tracer.operator, tracer.shape
+        rule = find_rule(name) or (elementwise if torch.Tag.pointwise in tags else None)
         if rule is None:
             tracer.pin(values, f"no rule for {tracer.operator}")
             return _unlabelled(tracer)
@@ -164,7 +178,10 @@ class _Interpreter:
             return rule(tracer, *args, **kwargs)
         except NotCovered as reason:
             tracer.pin(values, f"{tracer.operator} in {reason}")
-            return _unlabelled(tracer)
+        except (ValueError, IndexError, TypeError, AssertionError, KeyError, StopIteration) as error:
+            tracer.pin(values, f"the rule for {name} does not know this form ({type(error).__name__}: {error})")
+        tracer.operator, tracer.shape = name, shape
+        return _unlabelled(tracer)
 
     def _resolve(self, arg: Any) -> Any:
         if isinstance(arg, fx.Node):
@@ -177,11 +194,23 @@ class _Interpreter:
             return slice(*(self._resolve(a) for a in (arg.start, arg.stop, arg.step)))
         return str(arg) if isinstance(arg, torch.dtype | torch.device | torch.layout | torch.memory_format) else arg
 
-    def _output(self, results: Any) -> None:
-        """What the network returns stays as it is."""
-        for value in flatten_values(results):
-            value = self.tracer.parameter(value, range(len(value.shape)))
-            for label in value.labels:
+    def _output(self, results: Sequence[Any], specs: Sequence[Any]) -> None:
+        """What the network returns stays as it is; what it stores has the units of what was stored there before."""
+        self.tracer.call = self.tracer.operator = "output"
+        for value, spec in zip(results, specs, strict=True):
+            self.tracer.note_readers(flatten_values([value]), [])
+            stored = self.specs.get(spec.target) if spec.kind in MUTATIONS else None
+            if stored is not None and stored.is_floating and isinstance(value, Value):
+                key = stored.same_as or stored.name
+                before = Value(stored.shape, tensor=key, parts=(key,), is_raw=True, name=key)
+                self.tracer.shape = value.shape
+                summed(self.tracer, *opened_together(self.tracer, value, before))
+            else:
+                self._returned(flatten_values([value]))
+
+    def _returned(self, values: list[Value]) -> None:
+        for value in values:
+            for label in self.tracer.opened(value).labels:
                 self.tracer.legs.pin(label)
                 for node in set(label[NODE].reshape(-1).tolist()) - {-1}:
                     self.tracer.nodes[node].output = True

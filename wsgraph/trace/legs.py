@@ -3,8 +3,10 @@
 A *leg* is one index of one axis of a parameter, or one unit that an operator makes. Operators only append facts:
 
 - ``relate``: these legs are the same unit (they are permuted together), and a product of their multipliers is 1;
+- ``nest``: these legs are parts of a larger unit (an attention head, a convolution group), which moves as a whole;
 - ``restrict``: the magnitude or the sign of a leg's multiplier is 1;
 - ``mark``: these legs are used alike, and not as others are;
+- ``hold``: these legs cannot change places, but may have multipliers;
 - ``pin``: these legs cannot move at all.
 
 What follows from the facts is worked out once, at the end, in :mod:`wsgraph.trace.solve`.
@@ -26,6 +28,8 @@ the value."""
 
 LEG, SITE, NODE = 0, 1, 2
 
+Powers = tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class Record:
@@ -36,14 +40,20 @@ class Record:
         site: ``[rows]``, what tells rows of one unit apart.
         magnitude: Coefficients a with Π |λ_c|^a_c = 1 in every row, or None.
         sign: Coefficients s with Π sgn(λ_c)^s_c = 1 in every row, or None.
-        joins: Whether the legs of a row are one unit.
+        joins: How many of the first columns are one unit.
+        nests: Whether the last column is the larger unit that the first is a part of.
+        linear: Whether the fact stays true under any invertible matrix in place of the multipliers.
+        holds: Whether ``site`` tells places apart between which units cannot move.
     """
 
     legs: Ints
     site: Ints
-    magnitude: tuple[int, ...] | None
-    sign: tuple[int, ...] | None
-    joins: bool = True
+    magnitude: Powers | None = None
+    sign: Powers | None = None
+    joins: int = 1
+    nests: bool = False
+    linear: bool = False
+    holds: bool = False
 
 
 @dataclass
@@ -63,28 +73,56 @@ class Legs:
         return legs
 
     def relate(
-        self,
-        *columns: Label,
-        magnitude: tuple[int, ...] | None = None,
-        sign: tuple[int, ...] | None = None,
+        self, *columns: Label, magnitude: Powers | None = None, sign: Powers | None = None, linear: bool = False
     ) -> None:
         """The legs of each row are one unit; Π |λ|^magnitude = 1 and Π sgn(λ)^sign = 1 (no constraint if None)."""
         legs, site = rows(*columns)
-        self.records.append(Record(legs, site, magnitude, sign))
+        self.records.append(Record(legs, site, magnitude, sign, joins=len(columns), linear=linear))
 
     def equal(self, a: Label, b: Label) -> None:
         """The legs are the same units with the same multipliers."""
-        self.relate(a, b, magnitude=(1, -1), sign=(1, 1))
+        self.relate(a, b, magnitude=(1, -1), sign=(1, 1), linear=True)
+
+    def inverse(self, a: Label, b: Label) -> None:
+        """The legs are the same units with inverse multipliers."""
+        self.relate(a, b, magnitude=(1, 1), sign=(1, 1), linear=True)
+
+    def nest(
+        self,
+        *children: Label,
+        parent: Label,
+        magnitude: Powers | None = None,
+        sign: Powers | None = None,
+        linear: bool = False,
+    ) -> None:
+        """The legs of each row of the children are one unit, which is a part of the larger unit ``parent``.
+
+        The powers are those of the children and, last, of the parent.
+        """
+        legs, site = rows(*children)
+        dims = np.broadcast_shapes(*(c.shape[1:] for c in _same_rank(*children, parent)))
+        parent = _same_rank(*children, parent)[-1]
+        above = np.broadcast_to(parent, (3, *dims)).reshape(3, -1)
+        site = mix(site, mix(above[SITE], above[NODE]))
+        columns = np.concatenate([legs, above[LEG][None]])
+        self.records.append(Record(columns, site, magnitude, sign, len(children), nests=True, linear=linear))
 
     def restrict(self, label: Label, magnitude: bool = False, sign: bool = False) -> None:
         """Fix the magnitude or the sign of the multipliers to 1 where the flag is False."""
-        legs, site = rows(label)
-        self.records.append(Record(legs, site, None if magnitude else (1,), None if sign else (1,), joins=False))
+        if not (magnitude and sign):
+            legs, site = rows(label)
+            self.records.append(Record(legs, site, None if magnitude else (1,), None if sign else (1,)))
 
     def mark(self, label: Label) -> None:
         """These legs meet here, alike: permutations among them commute with what happens."""
-        legs, site = rows(label)
-        self.records.append(Record(legs, site, None, None, joins=False))
+        self.records.append(Record(*rows(label), linear=True))
+
+    def hold(self, label: Label, places: Ints) -> None:
+        """These units cannot move between places (numbers, one for each position, that broadcast to the label)."""
+        dims = np.broadcast_shapes(label.shape[1:], places.shape)
+        full = np.broadcast_to(label, (3, *dims)).reshape(3, -1)
+        place = np.broadcast_to(places, dims).reshape(-1)
+        self.records.append(Record(full[:1], mix(mix(full[SITE], full[NODE]), place), holds=True))
 
     def pin(self, label: Label) -> int:
         """These units stay, with multiplier 1; returns how many they are."""
@@ -95,8 +133,7 @@ class Legs:
 
 def rows(*columns: Label) -> tuple[Ints, Ints]:
     """Legs ``[columns, rows]`` and joint sites ``[rows]`` of labels that are broadcast against each other."""
-    rank = max(c.ndim for c in columns)
-    columns = tuple(c.reshape(3, *([1] * (rank - c.ndim)), *c.shape[1:]) for c in columns)
+    columns = _same_rank(*columns)
     dims = np.broadcast_shapes(*(c.shape[1:] for c in columns))
     site = np.zeros(dims, dtype=np.int64)
     for i, column in enumerate(columns):
@@ -108,6 +145,11 @@ def rows(*columns: Label) -> tuple[Ints, Ints]:
             site = mix(site, np.arange(size).reshape(shape))
     legs = np.stack([np.broadcast_to(c[LEG], dims).reshape(-1) for c in columns])
     return legs, np.broadcast_to(site, dims).reshape(-1)
+
+
+def _same_rank(*columns: Label) -> tuple[Label, ...]:
+    rank = max(c.ndim for c in columns)
+    return tuple(c.reshape(3, *([1] * (rank - c.ndim)), *c.shape[1:]) for c in columns)
 
 
 def mix(a: Ints | int, b: Ints | int) -> Ints:

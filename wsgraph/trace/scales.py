@@ -1,8 +1,8 @@
-"""From facts about multipliers to scale classes: two small linear systems for each group.
+"""From facts about multipliers to scale classes: two linear systems.
 
 Writing λ = exp(m) (-1)^s, a product of multipliers that must be 1 is a linear equation in the magnitudes m over the
 rationals, and one in the signs s modulo 2. Both are solved by elimination, for the first unit of each group; the other
-units of the group satisfy the same equations.
+units of the group satisfy the same equations. What a larger unit and its parts share is solved for the parts.
 """
 
 from __future__ import annotations
@@ -15,50 +15,51 @@ import numpy as np
 
 from wsgraph.space import Factor, ScaleClass, ScaleSet
 from wsgraph.space.scale import Scale
-from wsgraph.trace.legs import Legs
-from wsgraph.trace.solve import Partition
+from wsgraph.trace.legs import Ints, Legs
+from wsgraph.trace.solve import Partition, unmentioned
 
 Expression = dict[int, Fraction]
 """A linear form in free legs."""
 
 
 def solve_scales(legs: Legs, units: Partition, names: list[str]) -> tuple[tuple[ScaleClass, ...], dict[int, Scale]]:
-    """Scale classes, and the scale of every leg of the first unit of every group that is not fixed.
+    """Scale classes, and the scale of every leg of the first unit of every group.
 
     Args:
         legs: The facts.
         units: The groups.
         names: Names of the groups.
     """
+    members = np.flatnonzero(units.is_first[units.slot])
+    level = units.level[units.group[units.slot]]
     magnitudes, signs = _equations(legs, units)
+    magnitude = eliminate(magnitudes, members, level, lambda c: c)
+    sign = eliminate(signs, members, level, lambda c: c % 2)
     classes: list[ScaleClass] = []
-    scales: dict[int, Scale] = {}
-    for group, members in _members(units).items():
-        if units.fixed[group]:
-            continue
-        magnitude = eliminate(magnitudes[group], members, lambda c: c)
-        sign = eliminate(signs[group], members, lambda c: c % 2)
-        numbers: dict[int, int] = {}
-        for leg in members.tolist():
-            values = ScaleSet.of(leg in magnitude[leg], leg in sign[leg])
-            if values is not ScaleSet.ONE:
-                numbers[leg] = len(classes)
-                suffix = f".{len(numbers)}" if len(numbers) > 1 else ""
-                classes.append(ScaleClass(names[group] + suffix, group, values))
-        scales.update({leg: _scale(magnitude[leg], sign[leg], numbers) for leg in members.tolist()})
-    return tuple(classes), scales
+    numbers: dict[int, int] = {}
+    counts: dict[int, int] = defaultdict(int)
+    for leg in members[np.argsort(units.group[units.slot[members]], kind="stable")].tolist():
+        values = ScaleSet.of(leg in magnitude[leg], leg in sign[leg])
+        if values is not ScaleSet.ONE:
+            group = int(units.group[units.slot[leg]])
+            counts[group] += 1
+            numbers[leg] = len(classes)
+            suffix = f".{counts[group]}" if counts[group] > 1 else ""
+            classes.append(ScaleClass(names[group] + suffix, group, values))
+    return tuple(classes), {leg: _scale(magnitude[leg], sign[leg], numbers) for leg in members.tolist()}
 
 
 def eliminate(
-    equations: list[Expression], legs: np.ndarray, reduce: Callable[[Fraction], Fraction]
+    equations: list[Expression], legs: Ints, level: Ints, reduce: Callable[[Fraction], Fraction]
 ) -> dict[int, Expression]:
     """Express every leg by free ones, so that all equations Σ c_i x_i = 0 hold.
 
-    Earlier legs stay free where there is a choice.
+    Legs of larger units, and then earlier legs, stay free where there is a choice.
 
     Args:
         equations: Their left-hand sides.
         legs: The unknowns.
+        level: Of each leg's group: how many larger units lie above.
         reduce: Brings a coefficient into the field (the identity, or remainder modulo 2).
     """
     solved: dict[int, Expression] = {}
@@ -77,7 +78,7 @@ def eliminate(
     for equation in equations:
         form = expand(equation)
         if form:
-            pivot = max(form, key=lambda leg: (abs(form[leg]) == 1, leg))
+            pivot = max(form, key=lambda leg: (level[leg], abs(form[leg]) == 1, leg))
             divisor = form.pop(pivot)
             solved[pivot] = {leg: reduce(-c / divisor) for leg, c in form.items()}
     result: dict[int, Expression] = {}
@@ -88,28 +89,22 @@ def eliminate(
     return result
 
 
-def _members(units: Partition) -> dict[int, np.ndarray]:
-    """Legs of the first unit of each group."""
-    found: dict[int, list[int]] = defaultdict(list)
-    for leg in np.flatnonzero(units.is_first[units.slot]):
-        found[int(units.group[units.slot[leg]])].append(int(leg))
-    return {group: np.array(members) for group, members in found.items()}
-
-
-def _equations(legs: Legs, units: Partition) -> tuple[dict[int, list[Expression]], dict[int, list[Expression]]]:
+def _equations(legs: Legs, units: Partition) -> tuple[list[Expression], list[Expression]]:
     """Equations in magnitudes and in signs for the first unit of each group."""
-    magnitudes: dict[int, list[Expression]] = defaultdict(list)
-    signs: dict[int, list[Expression]] = defaultdict(list)
+    magnitudes: list[Expression] = []
+    signs: list[Expression] = []
+    for still in (*legs.pinned, unmentioned(legs)):
+        for leg in still[units.is_first[units.slot[still]]].tolist():
+            magnitudes.append({leg: Fraction(1)})
+            signs.append({leg: Fraction(1)})
     for record in legs.records:
         if record.magnitude is None and record.sign is None:
             continue
-        slots = units.slot[record.legs[0]]
-        for row in np.flatnonzero(units.is_first[slots]):
-            group = int(units.group[slots[row]])
+        for row in np.flatnonzero(units.is_first[units.slot[record.legs]].all(axis=0)):
             members = record.legs[:, row].tolist()
             for table, coefficients in ((magnitudes, record.magnitude), (signs, record.sign)):
                 if coefficients is not None:
-                    table[group].append(_collect(members, coefficients))
+                    table.append(_collect(members, coefficients))
     return magnitudes, signs
 
 
@@ -117,7 +112,7 @@ def _collect(legs: list[int], coefficients: tuple[int, ...]) -> Expression:
     form: dict[int, Fraction] = defaultdict(Fraction)
     for leg, coefficient in zip(legs, coefficients, strict=True):
         form[leg] += coefficient
-    return dict(form)
+    return {leg: c for leg, c in form.items() if c}
 
 
 def _scale(magnitude: Expression, sign: Expression, numbers: dict[int, int]) -> Scale:

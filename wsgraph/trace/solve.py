@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from wsgraph.trace.legs import Ints, Legs, mix
+from wsgraph.trace.legs import Ints, Legs, Record, mix
+from wsgraph.trace.nesting import Nesting, nesting
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -19,14 +23,17 @@ class Partition:
 
     A *slot* is a set of legs that are one unit. The *kind* of a leg is its part in the unit (third column of that
     matrix, bias of this layer); slots with the same kinds form a group. Swapping two slots of a group maps each leg to
-    the leg of its own kind, which respects every recorded fact.
+    the leg of its own kind, which respects every recorded fact. Where the slots of a group are parts of larger units,
+    they lie in equal consecutive pieces, one for each slot of the parent group.
 
     Attributes:
         slot: ``[legs]``.
         kind: ``[legs]``.
         group: ``[slots]``.
         rank: ``[slots]``, the position of the slot in its group.
-        fixed: ``[groups]``, whether the slots of the group are pinned.
+        still: ``[groups]``, whether the slots of the group keep their places (within their pieces).
+        parent: ``[groups]``, the parent group, or -1.
+        level: ``[groups]``, how many larger units lie above.
         first: ``[groups]``, the slot of rank 0.
     """
 
@@ -34,11 +41,13 @@ class Partition:
     kind: Ints
     group: Ints
     rank: Ints
-    fixed: NDArray[np.bool_]
+    still: Bools
+    parent: Ints
+    level: Ints
     first: Ints
 
     @cached_property
-    def is_first(self) -> NDArray[np.bool_]:
+    def is_first(self) -> Bools:
         """``[slots]``, whether the slot stands for its group."""
         mask = np.zeros(len(self.group), dtype=bool)
         mask[self.first] = True
@@ -47,22 +56,27 @@ class Partition:
 
 def partition(legs: Legs) -> Partition:
     """Work out units, kinds and groups: colour refinement over the recorded facts."""
-    slot = _slots(legs)
-    kind = _stable_kinds(legs)
-    pinned = np.zeros(slot.max(initial=-1) + 1, dtype=bool)
-    for some in (*legs.pinned, _unmentioned(legs)):
-        pinned[slot[some]] = True
-    repeated = _rank_within(slot, kind)
-    pinned[slot[repeated > 0]] = True  # two legs of one unit that nothing tells apart
-    kind = _relabel(np.stack([kind, np.where(pinned[slot], repeated, 0)]))
-    signature = np.zeros(len(pinned), dtype=np.int64)
-    np.add.at(signature, slot, mix(kind, 1))
-    group = _in_order(_relabel(np.stack([signature, pinned.astype(np.int64)])))
-    first = np.unique(group, return_index=True)[1]
-    return Partition(slot, kind, group, _rank_within(group), pinned[first], first)
+    tree = nesting(legs, _slots(legs))
+    slot, count = tree.slot, len(tree.parent)
+    anchored = np.zeros(count, dtype=bool)  # stays where it is
+    for some in (*legs.pinned, unmentioned(legs)):
+        anchored[slot[some]] = True
+    anchored[tree.crossing] = True
+    kind, coarse = _kinds(legs, tree, anchored)
+    anchored[slot[_rank_within(slot, kind) > 0]] = True  # two legs of one unit that nothing tells apart
+    for child in np.argsort(-tree.depth, kind="stable"):
+        if tree.parent[child] >= 0 and anchored[child]:
+            anchored[tree.parent[child]] = True
+    still = anchored.copy()
+    for record in legs.records:
+        if record.holds:
+            still[slot[record.legs[0]]] = True
+    return _grouped(
+        tree, _columns(slot, kind, coarse), (_signature(slot, kind), _signature(slot, coarse)), anchored, still
+    )
 
 
-def _unmentioned(legs: Legs) -> Ints:
+def unmentioned(legs: Legs) -> Ints:
     """Legs that no operator has said anything about: indices of kernels, and of parameters that nothing uses."""
     mentioned = np.zeros(legs.count, dtype=bool)
     for record in legs.records:
@@ -72,47 +86,144 @@ def _unmentioned(legs: Legs) -> Ints:
 
 def _slots(legs: Legs) -> Ints:
     """Connected components of the legs, numbered in the order of their first leg."""
-    joins = [r.legs for r in legs.records if r.joins]
+    joins = [r.legs[: r.joins] for r in legs.records if r.joins > 1]
     a = np.concatenate([np.repeat(j[:1], len(j) - 1, axis=0).reshape(-1) for j in joins] or [np.empty(0, np.int64)])
     b = np.concatenate([j[1:].reshape(-1) for j in joins] or [np.empty(0, np.int64)])
     graph = coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(legs.count, legs.count))
-    return _in_order(connected_components(graph, directed=False)[1].astype(np.int64))
+    return in_order(connected_components(graph, directed=False)[1].astype(np.int64))
 
 
-def _stable_kinds(legs: Legs) -> Ints:
-    """Refine births by the records that each leg takes part in, and by its company there, until nothing changes."""
-    leg, row, code = _incidence(legs)
-    kind = np.repeat(np.arange(len(legs.births)), legs.births)
+# ------------------------------------------------------------------ colours
+
+
+def _kinds(legs: Legs, tree: Nesting, anchored: Bools) -> tuple[Ints, Ints]:
+    """Kinds of the legs, and coarser ones in which the places that hold units are all alike."""
+    birth = np.repeat(np.arange(len(legs.births)), legs.births)
+    own = np.where(tree.crossing[tree.slot], tree.slot + 1, 0)
+    start = _relabel(birth, anchored[tree.slot], own)
+    fine = _refine(start, tree.slot, legs.records)
+    if not any(r.holds for r in legs.records):
+        return fine, fine
+    return fine, _refine(start, tree.slot, [r for r in legs.records if not r.holds])
+
+
+def _refine(kind: Ints, slot: Ints, records: list[Record]) -> Ints:
+    """Tell legs apart by the records that they take part in, and by their company there, until nothing changes."""
+    leg, row, code = _incidence(slot, records)
     count = 0
     while count < (count := len(np.unique(kind))):
         company = np.zeros(row.max(initial=-1) + 1, dtype=np.int64)
         np.add.at(company, row, mix(kind[leg], code))
-        found = np.zeros(legs.count, dtype=np.int64)
+        found = np.zeros(len(kind), dtype=np.int64)
         np.add.at(found, leg, mix(company[row], code))
-        kind = _relabel(mix(kind, found)[None])
+        kind = _relabel(kind, found)
     return kind
 
 
-def _incidence(legs: Legs) -> tuple[Ints, Ints, Ints]:
-    """For every leg in every row of every record: the leg, the row, and what the record calls this place."""
-    all_legs, all_rows, all_codes, start = [], [], [], 0
-    for number, record in enumerate(legs.records):
+def _incidence(slot: Ints, records: list[Record]) -> tuple[Ints, Ints, Ints]:
+    """For every leg in every row of every record, and in its slot: the leg, the row, and what this place is called."""
+    count = slot.max(initial=-1) + 1
+    all_legs, all_rows, all_codes, start = [np.arange(len(slot))], [slot], [np.full_like(slot, -1)], int(count)
+    for number, record in enumerate(records):
         columns, count = record.legs.shape
         places = mix(number, np.arange(columns))[:, None]
         all_legs.append(record.legs.reshape(-1))
         all_rows.append(np.tile(np.arange(start, start + count), columns))
         all_codes.append(mix(places, record.site[None]).reshape(-1))
         start += count
-    empty = [np.empty(0, np.int64)]
-    return np.concatenate(all_legs or empty), np.concatenate(all_rows or empty), np.concatenate(all_codes or empty)
+    return np.concatenate(all_legs), np.concatenate(all_rows), np.concatenate(all_codes)
 
 
-def _relabel(columns: Ints) -> Ints:
-    """Numbers 0, 1, ... for the distinct columns."""
-    return np.unique(columns, axis=1, return_inverse=True)[1].reshape(-1)
+def _columns(slot: Ints, fine: Ints, coarse: Ints) -> Ints:
+    """Kinds in the end: coarse ones, and finer where a unit has several legs of the same coarse kind."""
+    order = np.lexsort((fine, coarse, slot))
+    repeated = np.empty_like(slot)
+    repeated[order] = _rank_within(slot[order], coarse[order])
+    return _relabel(coarse, repeated)
 
 
-def _in_order(numbers: Ints) -> Ints:
+def _signature(slot: Ints, kind: Ints) -> Ints:
+    """``[slots]``, a number for the set of kinds in each slot."""
+    signature = np.zeros(slot.max(initial=-1) + 1, dtype=np.int64)
+    np.add.at(signature, slot, mix(kind, 1))
+    return in_order(signature)
+
+
+# ------------------------------------------------------------------- groups
+
+
+def _grouped(tree: Nesting, kind: Ints, signatures: tuple[Ints, Ints], anchored: Bools, still: Bools) -> Partition:
+    """Number the groups in the order of their first slots, and the slots of each, piece by piece."""
+    count = len(tree.parent)
+    key, rank = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    for depth in range(tree.depth.max(initial=0) + 1):
+        here = np.flatnonzero(tree.depth == depth)
+        keys = _keys(tree, here, key, signatures, anchored, still)
+        uneven = _uneven(tree, here, keys, key)
+        if uneven.any():
+            still[here[uneven]] = True
+            keys = _keys(tree, here, key, signatures, anchored, still)
+        key[here] = keys + count * (depth + 1)
+        place = np.where(still[here] & ~anchored[here], signatures[0][here], 0)
+        order = here[np.lexsort((here, place, _above(tree, here, rank, 0), key[here]))]
+        rank[order] = _rank_within(key[order])
+    group = in_order(key)
+    first = np.zeros(group.max(initial=-1) + 1, dtype=np.int64)
+    first[group[rank == 0]] = np.flatnonzero(rank == 0)
+    return Partition(
+        tree.slot, kind, group, rank, still[first], _above(tree, first, group, -1), tree.level[first], first
+    )
+
+
+def _above(tree: Nesting, slots: Ints, values: Ints, default: int) -> Ints:
+    """Values ``[slots]`` of the parents of some slots."""
+    above = tree.parent[slots]
+    return np.where(above >= 0, values[above], default)
+
+
+def _keys(tree: Nesting, here: Ints, key: Ints, signatures: tuple[Ints, Ints], anchored: Bools, still: Bools) -> Ints:
+    """Groups of the slots of one depth: alike, and parts of alike units. Slots that keep their places need not be
+    told apart; neither need slots under different units that keep theirs.
+    """
+    fine, coarse = (s[here] for s in signatures)
+    fine = np.where(still[here], 0, fine)
+    above = _above(tree, here, key, -1)
+    index = np.where(still[here], 0, _rank_of_kind(tree.parent[here], coarse, fine))
+    return _relabel(above, coarse, anchored[here], still[here], index)
+
+
+def _rank_of_kind(parent: Ints, coarse: Ints, fine: Ints) -> Ints:
+    """Which of the fine kinds of its coarse kind a slot has, among the parts of its parent."""
+    order = np.lexsort((fine, coarse, parent))
+    new_kind = np.r_[True, np.diff(parent[order]) != 0] | np.r_[True, np.diff(coarse[order]) != 0]
+    number = np.cumsum(new_kind | np.r_[True, np.diff(fine[order]) != 0])
+    rank = np.empty_like(parent)
+    rank[order] = number - np.maximum.accumulate(np.where(new_kind, number, 0))
+    return rank
+
+
+def _uneven(tree: Nesting, here: Ints, keys: Ints, key: Ints) -> Bools:
+    """Slots of groups that do not lie in equal pieces under all units of the parent group."""
+    above = tree.parent[here]
+    piece = _relabel(keys, above)
+    sizes = np.bincount(piece)[piece]
+    parents_met = np.bincount(keys[np.unique(piece, return_index=True)[1]])[keys]
+    parents = np.bincount(key + 1, minlength=1)[np.where(above >= 0, key[above], -1) + 1]
+    low, high = np.full(keys.max(initial=-1) + 1, np.iinfo(np.int64).max), np.zeros(keys.max(initial=-1) + 1, np.int64)
+    np.minimum.at(low, keys, sizes)
+    np.maximum.at(high, keys, sizes)
+    return (above >= 0) & ((low != high)[keys] | (parents_met != parents))
+
+
+def _relabel(*columns: NDArray[Any]) -> Ints:
+    """Numbers 0, 1, ... for the distinct rows of some columns."""
+    key = columns[0].astype(np.int64)
+    for column in columns[1:]:
+        key = mix(key, column.astype(np.int64))
+    return np.unique(key, return_inverse=True)[1].reshape(-1)
+
+
+def in_order(numbers: Ints) -> Ints:
     """The same partition, numbered by first appearance."""
     _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
     position = np.empty(len(first), dtype=np.int64)
@@ -122,7 +233,7 @@ def _in_order(numbers: Ints) -> Ints:
 
 def _rank_within(*keys: Ints) -> Ints:
     """How many earlier entries have the same keys."""
-    number = _relabel(np.stack(keys)) if len(keys) > 1 else keys[0]
+    number = _relabel(*keys) if len(keys) > 1 else keys[0]
     order = np.argsort(number, kind="stable")
     ordered = number[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.empty(0, np.int64)

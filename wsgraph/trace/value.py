@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -21,53 +21,58 @@ class Value:
 
     Attributes:
         shape: Its shape.
-        label: Which unit stands where, for a value that the network computes; None for data without a meaning yet.
-        tensor: The key of the state-dict tensor that this is, up to the order of its axes, or None.
-        axes: For such a tensor, one label for each axis (None for an axis that nothing has labelled); empty while
-            the tensor is as it is stored.
+        labels: Which units stand where: one label for each index that the entries have. The values of a layer have one,
+            a matrix has two; an entry is multiplied by the product of their multipliers.
+        tensor: The key of the state-dict tensor whose entries these are, in any arrangement, or None.
+        parts: For numbers that depend on the state dict alone, the keys of the tensors that they are made of.
+        members: The tensors of which every entry here takes one, with their own labels.
+        is_raw: Whether this is a tensor as it is stored, whose labels are made when a rule asks for them.
+        is_zero: Whether all entries are known to be 0.
         name: What to call it.
     """
 
     shape: tuple[int, ...]
-    label: Label | None = None
+    labels: tuple[Label, ...] = ()
     tensor: str | None = None
-    axes: tuple[Label | None, ...] = ()
+    parts: tuple[str, ...] = ()
+    members: tuple[tuple[str, tuple[Label, ...]], ...] = ()
+    is_raw: bool = False
+    is_zero: bool = False
     name: str = ""
 
     @property
-    def labels(self) -> tuple[Label, ...]:
-        """All labels."""
-        return tuple(label for label in (self.label, *self.axes) if label is not None)
-
-    @property
-    def units(self) -> Label:
-        """The label of a value that has one."""
-        if self.label is None:
-            raise NotCovered("a form in which no units are known")
-        return self.label
-
-    @property
     def is_parameter(self) -> bool:
-        """Whether this is a tensor of the state dict."""
-        return self.tensor is not None
+        """Whether these numbers depend on the state dict alone."""
+        return bool(self.parts)
+
+    def along(self, axis: int) -> tuple[Label, ...]:
+        """The labels that vary along an axis."""
+        axis %= max(len(self.shape), 1)
+        return tuple(label for label in self.labels if label.shape[axis + 1] > 1)
 
 
-def full_axes(label: Label) -> set[int]:
+def moved(value: Value, change: Callable[[Label], Label], shape: Sequence[int], name: str) -> Value:
+    """The value after a change of the places of its entries."""
+    labels = tuple(change(label) for label in value.labels)
+    members = tuple((tensor, tuple(change(label) for label in own)) for tensor, own in value.members)
+    return replace(value, shape=tuple(shape), labels=labels, members=members, name=name)
+
+
+def span(label: Label) -> frozenset[int]:
     """Axes, counted from the end (-1, -2, ...), along which the label varies."""
-    return {i - (label.ndim - 1) for i, n in enumerate(label.shape[1:]) if n > 1}
+    return frozenset(i - (label.ndim - 1) for i, n in enumerate(label.shape[1:]) if n > 1)
 
 
-def meets(label: Label, main: Label) -> bool:
-    """Whether the units of a label stand where some, or all, of the units of another do."""
-    axes, main_axes = full_axes(label), full_axes(main)
-    return axes <= main_axes and bool(axes) == bool(main_axes)
-
-
-def along(label: Label, axis: int, rank: int) -> Label:
+def laid(label: Label, axis: int, rank: int) -> Label:
     """A one-axis label ``[3, n]`` laid along one axis of a tensor of this rank."""
     dims = [1] * rank
     dims[axis] = label.shape[1]
     return label.reshape(3, *dims)
+
+
+def raised(label: Label, rank: int) -> Label:
+    """The label for a tensor with further axes in front."""
+    return label.reshape(3, *[1] * (rank + 1 - label.ndim), *label.shape[1:])
 
 
 def retag(label: Label, key: int) -> Label:
@@ -105,7 +110,7 @@ def reshape(label: Label, old: Sequence[int], new: Sequence[int]) -> Label:
     Where axes with and without units are merged, positions along the latter become sites; where a later reshape sets
     them apart again, sites become positions.
     """
-    pieces = _matching_axes(old, new)
+    pieces = matching_axes(old, new)
     dims, source = [], label
     position = 0
     for old_part, new_part in pieces:
@@ -119,7 +124,7 @@ def reshape(label: Label, old: Sequence[int], new: Sequence[int]) -> Label:
     return _positions_from_sites(source.reshape(3, *dims))
 
 
-def _matching_axes(old: Sequence[int], new: Sequence[int]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+def matching_axes(old: Sequence[int], new: Sequence[int]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Cut two shapes of equal size into the finest runs of axes with equal products."""
     pieces, i, j = [], 0, 0
     while i < len(old) or j < len(new):

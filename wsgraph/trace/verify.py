@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map
 
 from wsgraph.space import WeightSpace
 from wsgraph.trace.export import evaluating
 from wsgraph.trace.interpreter import as_arguments, trace
+from wsgraph.trace.nested import map_tensors, tensors_of
+from wsgraph.trace.widened import Widened
 
 
 def verify(
@@ -52,11 +53,11 @@ def verify(
     space = _of_one_width(space)
     twin = copy.deepcopy(model).double()
     state = _without_constants(twin.state_dict(), generator)
-    args, kwargs = tree_map(lambda a: _random_like(a, generator), (args, kwargs))
+    args, kwargs = map_tensors(lambda tensor, _: _random_like(tensor, generator), (args, kwargs))
     before = _outputs(twin, state, args, kwargs)
     worst = 0.0
     for _ in range(num_samples):
-        moved = space.random_symmetry(generator, max_scale=max_scale)(state)
+        moved = space.random_symmetry(generator, max_scale=max_scale, linear=True)(state)
         after = _outputs(twin, moved, args, kwargs)
         worst = max([worst, *(relative_change(a, b) for a, b in zip(after, before, strict=True))])
     return worst
@@ -77,10 +78,11 @@ def relative_change(after: Tensor, before: Tensor) -> float:
 
 
 def _outputs(model: nn.Module, state: dict[str, Tensor], args: Any, kwargs: Any) -> list[Tensor]:
-    model.load_state_dict(state)
-    with evaluating(model), torch.no_grad():
-        leaves = tree_leaves(model(*copy.deepcopy(args), **copy.deepcopy(kwargs)))
-    return [leaf.double() for leaf in leaves if isinstance(leaf, Tensor)]
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            tensor.copy_(state[name])
+    with evaluating(model), torch.no_grad(), Widened():
+        return [t.double() for t in tensors_of(model(*copy.deepcopy(args), **copy.deepcopy(kwargs)))]
 
 
 def _without_constants(state: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
@@ -99,9 +101,7 @@ def _without_constants(state: dict[str, Tensor], generator: torch.Generator) -> 
     return result
 
 
-def _random_like(value: Any, generator: torch.Generator) -> Any:
-    if not isinstance(value, Tensor):
-        return value
+def _random_like(value: Tensor, generator: torch.Generator) -> Tensor:
     if not value.is_floating_point():
         return value
     return torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value.device)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from wsgraph.trace.computed import fresh
-from wsgraph.trace.legs import LEG, NODE, SITE, Label, mix
+from wsgraph.trace.legs import LEG, Label
 from wsgraph.trace.registry import rule
-from wsgraph.trace.tracer import Tracer
-from wsgraph.trace.value import NotCovered, Value, full_axes, with_node
+from wsgraph.trace.tracer import Tracer, make_label
+from wsgraph.trace.value import NotCovered, Value, raised, span, with_node
 
 
 @rule("batch_norm", "_native_batch_norm_legit_no_training")
@@ -68,15 +68,13 @@ def group_norm(
     channels = x.shape[1]
     if num_groups == channels:
         return per_channel(tracer, x, weight, bias, eps)
-    x = tracer.units_along(x, 1)
-    label = x.units
-    number = (np.arange(channels) // (channels // num_groups)).reshape(-1, *[1] * (label.ndim - 3))
-    site = np.broadcast_to(mix(label[SITE], number), label[LEG].shape)
-    tracer.legs.mark(np.stack([label[LEG], site, label[NODE]]))
-    return across_units(tracer, "group_norm", x, weight, bias, eps, axis=1)
+    x, label = tracer.units_along(x, 1)
+    number = (np.arange(channels) // (channels // num_groups)).reshape(-1, *[1] * (len(x.shape) - 2))
+    whole = make_label(tracer.legs.new(num_groups)[number][None], -1)
+    return _across_units(tracer, "group_norm", x, label, whole, weight, bias, eps, axis=1)
 
 
-@rule("layer_norm")
+@rule("layer_norm", "native_layer_norm")
 def layer_norm(
     tracer: Tracer,
     x: Value,
@@ -85,10 +83,13 @@ def layer_norm(
     bias: Value | None = None,
     eps: float = 1e-5,
     cudnn_enable: bool = True,
-) -> Value:
-    """The last axes to mean 0 and variance 1: for all units together, so they keep no multiplier of their own."""
-    axis = _normalized_axis(x, normalized_shape)
-    return across_units(tracer, "layer_norm", tracer.units_along(x, axis), weight, bias, eps, axis)
+) -> Value | tuple[Value, ...]:
+    """The last axes to mean 0 and variance 1: for all units together, so they keep no multiplier but a common sign."""
+    several = tracer.shape if isinstance(tracer.shape, list) else None
+    if several:
+        tracer.shape = several[0]
+    result = _over_last_axes(tracer, "layer_norm", x, normalized_shape, weight, bias, eps)
+    return (result, *(Value(tuple(s), name=tracer.call) for s in several[1:])) if several else result
 
 
 @rule("rms_norm")
@@ -96,77 +97,94 @@ def rms_norm(
     tracer: Tracer, x: Value, normalized_shape: list[int], weight: Value | None = None, eps: float | None = None
 ) -> Value:
     """The last axes to root mean square 1. The default ε, that of the dtype, is as good as none."""
-    axis = _normalized_axis(x, normalized_shape)
-    return across_units(tracer, "rms_norm", tracer.units_along(x, axis), weight, None, eps or 0.0, axis)
+    return _over_last_axes(tracer, "rms_norm", x, normalized_shape, weight, None, eps or 0.0)
 
 
-@rule("softmax", "_softmax", "log_softmax", "_log_softmax")
-def softmax(tracer: Tracer, x: Value, dim: int, *options: object, **more: object) -> Value:
-    """Units that share a softmax stay alike, and lose their multipliers."""
-    if x.label is None:
-        return tracer.result()
-    tracer.legs.restrict(x.units)
-    along_units = x.label.shape[dim % len(x.shape) + 1] > 1
-    node = tracer.add_node(tracer.operator.lstrip("_") if along_units else "pointwise", x.units[LEG])
-    label = with_node(x.units, node)
-    tracer.use("operand", node, None, x.units, label, x.units)
-    return tracer.result(label)
+def _over_last_axes(
+    tracer: Tracer,
+    operator: str,
+    x: Value,
+    normalized_shape: list[int],
+    weight: Value | None,
+    bias: Value | None,
+    eps: float,
+) -> Value:
+    axes = frozenset(range(-len(normalized_shape), 0))
+    x = tracer.opened(x)
+    found = [label for label in x.labels if span(label) & axes]
+    if len(found) > 1:
+        raise NotCovered("a form that normalises units of two kinds together")
+    if not found:
+        x, label = tracer.units_along(x, -1)
+    else:
+        (label,) = found
+    return _across_units(tracer, operator, x, label, siblings_of(tracer, label, axes), weight, bias, eps, axis=-1)
+
+
+def siblings_of(tracer: Tracer, label: Label, axes: frozenset[int]) -> Label:
+    """Fresh legs for the larger units of what lies along some axes."""
+    dims = [1 if i - (label.ndim - 1) in axes else n for i, n in enumerate(label.shape[1:])]
+    return make_label(tracer.legs.new(int(np.prod(dims))).reshape(dims), -1)
 
 
 def with_statistics(
     tracer: Tracer, x: Value, weight: Value | None, bias: Value | None, mean: Value, variance: Value, eps: float
 ) -> Value:
     """A normalisation of channels by running statistics, which follow the multiplier of the channel exactly."""
-    x = tracer.units_along(x, 1)
-    mean_legs, variance_legs = _vector(tracer, mean, x, 1), _vector(tracer, variance, x, 1)
+    x, label = tracer.units_along(x, 1)
+    mean_legs, variance_legs = (_vector(tracer, v, label, 1) for v in (mean, variance))
     if tracer.shifts.setdefault(str(variance.tensor), eps) != eps:
         tracer.pin([x], "one running variance is used with two values of ε")
-    node, out = _normalised(tracer, "batch_norm", x.units, eps)
-    tracer.legs.equal(mean_legs, x.units)
-    tracer.legs.relate(variance_legs, x.units, magnitude=(1, -2), sign=(1, 0))
-    tracer.use("mean", node, mean.tensor, mean_legs, out)
-    tracer.use("variance", node, variance.tensor, variance_legs, out)
-    return _affine(tracer, x, node, out, weight, bias, 1, keeps_sign=True)
+    node, out = _normalised(tracer, "batch_norm", label, eps)
+    tracer.legs.equal(mean_legs, label)
+    tracer.legs.relate(variance_legs, label, magnitude=(1, -2), sign=(1, 0))
+    tracer.enter("mean", node, mean, mean_legs, out)
+    tracer.enter("variance", node, variance, variance_legs, out)
+    return _affine(tracer, x, label, node, out, weight, bias, 1, keeps_sign=True)
 
 
 def per_channel(tracer: Tracer, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
     """A normalisation of each channel by its own statistics: ε ends the magnitude, the sign goes on."""
-    x = tracer.units_along(x, 1)
-    tracer.legs.restrict(x.units, magnitude=eps == 0, sign=True)
-    node, out = _normalised(tracer, "instance_norm", x.units, eps)
-    return _affine(tracer, x, node, out, weight, bias, 1, keeps_sign=True)
+    x, label = tracer.units_along(x, 1)
+    tracer.legs.restrict(label, magnitude=eps == 0, sign=True)
+    node, out = _normalised(tracer, "instance_norm", label, eps)
+    return _affine(tracer, x, label, node, out, weight, bias, 1, keeps_sign=True)
 
 
-def across_units(
-    tracer: Tracer, operator: str, x: Value, weight: Value | None, bias: Value | None, eps: float, axis: int
+def _across_units(
+    tracer: Tracer,
+    operator: str,
+    x: Value,
+    label: Label,
+    whole: Label,
+    weight: Value | None,
+    bias: Value | None,
+    eps: float,
+    axis: int,
 ) -> Value:
-    """A normalisation of many units together. Squares know no signs: they pass where no mean is taken off."""
-    keeps_sign = operator == "rms_norm"
-    tracer.legs.mark(x.units)
-    tracer.legs.restrict(x.units, sign=keeps_sign)
-    node, out = _normalised(tracer, operator, x.units, eps)
-    return _affine(tracer, x, node, out, weight, bias, axis, keeps_sign)
+    """A normalisation of many units together, which have one sign in common, and one magnitude if ε is 0.
 
-
-def _normalized_axis(x: Value, normalized_shape: list[int]) -> int:
-    """The axis of the units, counted from the end, if it is one of those that are normalised."""
-    axis = -1 if x.label is None else min(full_axes(x.label), default=-1)
-    if -axis > len(normalized_shape):
-        raise NotCovered("a form that treats every unit by itself")
-    return axis
+    Squares know no signs: where no mean is taken off, each unit has a sign of its own.
+    """
+    own_sign = operator == "rms_norm"
+    tracer.legs.nest(label, parent=whole, magnitude=(1, -1), sign=None if own_sign else (1, 1))
+    tracer.legs.restrict(whole, magnitude=eps == 0, sign=True)
+    node, out = _normalised(tracer, operator, label, eps)
+    return _affine(tracer, x, label, node, out, weight, bias, axis, keeps_sign=True)
 
 
 def _normalised(tracer: Tracer, operator: str, label: Label, eps: float) -> tuple[int, Label]:
     out = fresh(tracer, label)
     node = tracer.add_node(operator, out[LEG], eps=eps)
     result = with_node(out, node)
-    tracer.use("operand", node, None, label, result, label)
+    tracer.operand(node, label, result)
     return node, result
 
 
 def _affine(
     tracer: Tracer,
     x: Value,
+    label: Label,
     node: int,
     out: Label,
     weight: Value | None,
@@ -174,22 +192,29 @@ def _affine(
     axis: int,
     keeps_sign: bool,
 ) -> Value:
-    """Γ · x̂ + β, where x̂ has no magnitude, and the sign of x or none."""
+    """Γ · x̂ + β, where x̂ has no magnitude, and the sign of x or none. Other labels of x lose their multipliers."""
     sign = 1 if keeps_sign else 0
     if weight is None:
-        tracer.legs.relate(out, x.units, magnitude=(1, 0), sign=(1, sign))
+        tracer.legs.relate(out, label, magnitude=(1, 0), sign=(1, sign))
     else:
-        gain = _vector(tracer, weight, x, axis)
-        tracer.legs.relate(out, gain, x.units, magnitude=(1, -1, 0), sign=(1, 1, sign))
-        tracer.use("gain", node, weight.tensor, gain, out)
+        gain = _vector(tracer, weight, label, axis)
+        tracer.legs.relate(out, gain, label, magnitude=(1, -1, 0), sign=(1, 1, sign))
+        tracer.enter("gain", node, weight, gain, out)
     if bias is not None:
-        shift = _vector(tracer, bias, x, axis)
+        shift = _vector(tracer, bias, label, axis)
         tracer.legs.equal(shift, out)
-        tracer.use("shift", node, bias.tensor, shift, out)
-    return tracer.result(out)
+        tracer.enter("shift", node, bias, shift, out)
+    return tracer.result(out, *tracer.bystanders(x, label, node))
 
 
-def _vector(tracer: Tracer, vector: Value, x: Value, axis: int) -> Label:
-    """The legs of a parameter with an entry for each unit along ``axis``, laid along it."""
-    label = tracer.axis(vector, 0 if axis == 1 else axis)
-    return label.reshape(3, -1, *[1] * (len(x.shape) - 2)) if axis == 1 else label
+def _vector(tracer: Tracer, vector: Value, label: Label, axis: int) -> Label:
+    """The legs of a parameter with an entry for each unit, laid along axis 1, or along the last axes."""
+    rank = label.ndim - 1
+    if axis == 1:
+        return tracer.axis(vector, 0).reshape(3, -1, *[1] * (rank - 2))
+    if vector.is_raw:
+        axes = tuple(i for i, n in enumerate(vector.shape) if n > 1)
+        vector = tracer.opened_jointly(vector, [axes or (len(vector.shape) - 1,)])
+    if len(vector.labels) != 1:
+        raise NotCovered("a form in which the gains have units of two kinds")
+    return raised(vector.labels[0], rank)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from wsgraph.space import Pointwise
 from wsgraph.trace.computed import computed, monomial
 from wsgraph.trace.legs import LEG
@@ -12,7 +14,7 @@ from wsgraph.trace.registry import rule
 from wsgraph.trace.rules.arithmetic import joined, multiply
 from wsgraph.trace.rules.shape import take
 from wsgraph.trace.tracer import Tracer
-from wsgraph.trace.value import Value, with_node
+from wsgraph.trace.value import Value, laid, with_node
 
 LINEAR = ("neg", "clone", "positive")
 HOMOGENEOUS = ("relu", "leaky_relu", "rrelu")
@@ -44,14 +46,30 @@ def _clamp_passes(min: float | None = None, max: float | None = None) -> tuple[b
 def elementwise(tracer: Tracer, *args: Any, **kwargs: Any) -> Value:
     """Any elementwise operator. One without an entry in the tables above lets permutations through, and no scale."""
     operands = [a for a in args if isinstance(a, Value)]
-    if len(operands) != 1 or operands[0].is_parameter:
+    if len(operands) != 1:
         return joined(tracer, list(args), kwargs)
-    (x,) = operands
-    if x.label is None:
-        return tracer.result()
+    x = tracer.opened(operands[0])
     magnitude, sign = passes(tracer.operator, *(a for a in args if not isinstance(a, Value)), **kwargs)
-    tracer.legs.restrict(x.label, magnitude, sign)
-    return computed(tracer, x.label, list(args), kwargs)
+    for label in x.labels:
+        tracer.legs.restrict(label, magnitude, sign)
+    return computed(tracer, x.labels, [x if isinstance(a, Value) else a for a in args], kwargs)
+
+
+@rule("sin")
+def sine(tracer: Tracer, x: Value) -> Value:
+    """sin(x): signs pass, and half turns may hide in the bias before it."""
+    result = elementwise(tracer, x)
+    if result.labels and not result.is_parameter:
+        tracer.sines.append(len(tracer.nodes) - 1)
+    return result
+
+
+@rule("cos", "cosh")
+def even(tracer: Tracer, x: Value) -> Value:
+    """f(-x) = f(x): signs end."""
+    for label in tracer.opened(x).labels:
+        tracer.legs.restrict(label, sign=True)
+    return monomial(tracer, x, (x,), magnitude=(1, 0), sign=(1, 0))
 
 
 @rule("abs")
@@ -81,8 +99,8 @@ def sign(tracer: Tracer, x: Value) -> Value:
 @rule("sqrt", "rsqrt")
 def root(tracer: Tracer, x: Value) -> Value:
     """√x and 1/√x: a root of a positive multiplier."""
-    if x.label is not None:
-        tracer.legs.restrict(x.label, magnitude=True)
+    for label in tracer.opened(x).labels:
+        tracer.legs.restrict(label, magnitude=True)
     return monomial(tracer, x, (x,), magnitude=(2, -1 if tracer.operator == "sqrt" else 1), sign=(1, 0))
 
 
@@ -99,36 +117,41 @@ def power(tracer: Tracer, x: Any, exponent: Any) -> Value:
 def prelu(tracer: Tracer, x: Value, weight: Value) -> Value:
     """max(0, x) + a min(0, x) with a learned slope, one for all channels or one for each of axis 1."""
     slopes = tracer.axis(weight, 0).reshape(3, -1)
-    tracer.legs.restrict(x.units, magnitude=True)
-    node = tracer.add_node("pointwise", x.units[LEG], pointwise=Pointwise("prelu.default", ("$0", "slope")))
-    label = with_node(x.units, node)
-    tracer.use("operand", node, None, x.units, label, x.units)
+    units = next((lab for lab in x.labels if len(x.shape) > 1 and lab.shape[2] == weight.shape[0] == x.shape[1]), None)
+    for label in x.labels:
+        tracer.legs.restrict(label, magnitude=True)
+    node = tracer.add_node(
+        "pointwise",
+        np.concatenate([label[LEG].reshape(-1) for label in x.labels]),
+        pointwise=Pointwise("prelu.default", ("$0", "slope")),
+    )
+    result = tracer.result(*(with_node(label, node) for label in x.labels))
+    for label, met in zip(x.labels, result.labels, strict=True):
+        tracer.operand(node, label, met)
     tracer.legs.restrict(slopes)
-    if len(x.shape) > 1 and weight.shape[0] == x.shape[1] == x.units.shape[2]:
-        slopes = slopes.reshape(3, 1, -1, *[1] * (len(x.shape) - 2))
-        tracer.legs.relate(slopes, label)
+    if units is not None:
+        slopes = laid(slopes, 1, len(x.shape))
+        tracer.legs.relate(slopes, units)
     else:
         tracer.legs.pin(slopes)
-    tracer.use("slope", node, weight.tensor, slopes, label)
-    return tracer.result(label)
+    if result.labels:
+        tracer.enter("slope", node, weight, slopes, result.labels[0] if units is None else with_node(units, node))
+    return result
 
 
 @rule("dropout", "dropout_", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "native_dropout")
 def dropout(tracer: Tracer, x: Value, p: float, train: bool) -> Value:
     """Nothing, in evaluation."""
-    if train:
-        return elementwise(tracer, x)
-    return Value(x.shape, x.label, x.tensor, x.axes, x.name)
+    return elementwise(tracer, x) if train else x
 
 
 @rule("glu")
 def glu(tracer: Tracer, x: Value, dim: int = -1) -> Value:
     """A ⊙ sigmoid(b) for the halves a, b of x."""
-    if x.label is None:
-        return tracer.result()
     half = x.shape[dim] // 2
     a, b = (take(tracer, x, dim, slice(i * half, (i + 1) * half)) for i in range(2))
-    tracer.legs.restrict(b.units)
-    gate = computed(tracer, b.units, [b], {}, op="sigmoid.default")
+    for label in b.labels:
+        tracer.legs.restrict(label)
+    gate = computed(tracer, b.labels, [b], {}, op="sigmoid.default")
     tracer.operator, tracer.overload = "mul", "Tensor"
     return multiply(tracer, a, gate)

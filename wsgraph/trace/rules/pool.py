@@ -1,13 +1,17 @@
-"""Pooling and other reductions over positions."""
+"""Pooling, resampling and other reductions: over positions every unit by itself, over units all of them together."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from wsgraph.trace.legs import LEG
+from wsgraph.trace.computed import as_parameter, fresh, read
+from wsgraph.trace.contraction import siblings
+from wsgraph.trace.legs import Label
 from wsgraph.trace.registry import rule
+from wsgraph.trace.rules.arithmetic import add
 from wsgraph.trace.tracer import Tracer
-from wsgraph.trace.value import Value, with_node
+from wsgraph.trace.value import NotCovered, Value, span
 
 _SIZES = ("1d", "2d", "3d")
 
@@ -28,52 +32,145 @@ def max_pool(tracer: Tracer, x: Value, *args: Any, **kwargs: Any) -> Value | tup
     return (result, *(Value(tuple(s), name=tracer.call) for s in several[1:])) if several else result
 
 
-@rule("mean", "sum")
+@rule(
+    *(f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d", "bilinear2d", "bicubic2d")),
+    *("upsample_trilinear3d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "_upsample_nearest_exact2d"),
+    *("_upsample_nearest_exact1d", "_upsample_nearest_exact3d", "grid_sampler", "grid_sampler_2d"),
+)
+def upsample(tracer: Tracer, x: Value, *args: Any, **kwargs: Any) -> Value:
+    """Weighted means over positions: every multiplier passes."""
+    return _resampled(tracer, x, range(2, len(x.shape)), sign=True)
+
+
+@rule("cumsum")
+def cumsum(tracer: Tracer, x: Value, dim: int, **kwargs: Any) -> Value:
+    """Sums over positions up to each: every multiplier passes."""
+    return _resampled(tracer, x, [dim % len(x.shape)], sign=True)
+
+
+@rule("mean", "sum", "nansum")
 def mean(tracer: Tracer, x: Value, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Value:
-    """Means and sums: over positions every multiplier passes, over units it must be one for all of them."""
-    return _reduced(tracer, x, dim, keepdim, sign=True)
+    """Means and sums: over positions every multiplier passes, over units the one that they share."""
+    return reduced(tracer, x, _axes(x, dim), keepdim, sign=True)
 
 
 @rule("amax", "amin")
 def amax(tracer: Tracer, x: Value, dim: Any = None, keepdim: bool = False) -> Value:
     """Maxima and minima along axes."""
-    return _reduced(tracer, x, dim, keepdim, sign=False)
+    return reduced(tracer, x, _axes(x, dim), keepdim, sign=False)
+
+
+@rule("max", "min")
+def largest(tracer: Tracer, x: Value, dim: Any = None, keepdim: bool = False) -> Value | tuple[Value, ...]:
+    """Maxima and minima, and their places; or of two values, place by place."""
+    if isinstance(dim, Value):
+        tracer.operator = {"max": "maximum", "min": "minimum"}[tracer.operator]
+        return add(tracer, x, dim)
+    several = tracer.shape if isinstance(tracer.shape, list) else None
+    if several:
+        tracer.shape = several[0]
+    result = reduced(tracer, x, _axes(x, dim), keepdim, sign=False)
+    return (result, *(Value(tuple(s), name=tracer.call) for s in several[1:])) if several else result
+
+
+@rule("var", "std", "linalg_vector_norm", "norm")
+def spread(tracer: Tracer, x: Value, *args: Any, **kwargs: Any) -> Value:
+    """Root mean squares, norms, variances: the magnitude of the multiplier, or its square."""
+    x = tracer.opened(x)
+    has_order = tracer.operator in ("linalg_vector_norm", "norm")
+    rest = args[1:] if has_order else args
+    dim = kwargs.get("dim", rest[0] if rest and not isinstance(rest[0], bool) else None)
+    axes = set(_axes(x, dim))
+    keepdim = len(tracer.shape) == len(x.shape)
+    squared = _with_magnitudes(tracer, x, 2 if tracer.operator == "var" else 1, axes)
+    return reduced(tracer, squared, sorted(axes), keepdim, sign=True, reads=x)
+
+
+@rule("softmax", "_softmax", "log_softmax", "_log_softmax", "_safe_softmax")
+def softmax(tracer: Tracer, x: Value, dim: int, *options: object, **more: object) -> Value:
+    """Units that share a softmax stay alike, and lose their multipliers."""
+    x = tracer.opened(x)
+    dim %= len(x.shape)
+    for label in x.labels:
+        tracer.legs.restrict(label)
+        if label.shape[dim + 1] > 1:
+            siblings(tracer, label, {dim - len(x.shape)})
+    result = tracer.result(*x.labels)
+    if x.is_parameter:
+        return as_parameter(tracer, result, [x])
+    operator = tracer.operator.lstrip("_").removeprefix("safe_")
+    return read(tracer, result, [x], operator if x.along(dim) else "pointwise")
+
+
+def reduced(tracer: Tracer, x: Value, axes: list[int], keepdim: bool, sign: bool, reads: Value | None = None) -> Value:
+    """Sum (or take the largest) along axes; units that lie along them become one, of the multiplier that they share."""
+    x = tracer.opened(x)
+    rank = len(x.shape)
+    gone = {a - rank for a in axes}
+    labels, over_units = [], False
+    for label in x.labels:
+        if not sign:
+            tracer.legs.restrict(label, magnitude=True)
+        over_units |= bool(span(label) & gone)
+        labels.append(siblings(tracer, label, span(label) & gone) if span(label) & gone else label)
+    if not keepdim:
+        labels = [label.squeeze(tuple(a + 1 for a in axes)) for label in labels]
+    result = tracer.result(*labels)
+    if x.is_parameter:
+        return as_parameter(tracer, result, [replace(x, members=())])
+    if not keepdim:  # connections need the axes
+        result = replace(result, shape=tuple(1 if a in axes else n for a, n in enumerate(x.shape)))
+        result = replace(result, labels=tuple(_with_axes(label, axes, rank) for label in labels))
+    result = read(tracer, result, [reads or x], _reduction(tracer.operator) if over_units else "pointwise")
+    if keepdim:
+        return result
+    return tracer.result(*(label.squeeze(tuple(a + 1 for a in axes)) for label in result.labels))
+
+
+def _with_axes(label: Label, axes: list[int], rank: int) -> Label:
+    dims = iter(label.shape[1:])
+    return label.reshape(3, *(1 if a in axes else next(dims) for a in range(rank)))
+
+
+def _with_magnitudes(tracer: Tracer, x: Value, power: int, axes: set[int]) -> Value:
+    """The absolute values (or squares) of what a norm sums; deviations from a mean know no sign either."""
+    labels = []
+    for label in x.labels:
+        result = fresh(tracer, label)
+        tracer.legs.relate(result, label, magnitude=(1, -power), sign=(1, 0))
+        if tracer.operator in ("var", "std"):
+            along = span(label) & {a - len(x.shape) for a in axes}
+            if along:
+                siblings(tracer, label, along)
+        labels.append(result)
+    return replace(x, labels=tuple(labels), is_raw=False)
 
 
 def _pooled(tracer: Tracer, x: Value, sign: bool) -> Value:
-    axes = range(len(x.shape) - _spatial_axes(tracer.operator), len(x.shape))
-    return _collapsed(tracer, x, list(axes), keepdim=True, sign=sign)
+    count = next(n for n, size in enumerate(_SIZES, 1) if size in tracer.operator)
+    return _resampled(tracer, x, range(len(x.shape) - count, len(x.shape)), sign)
 
 
-def _spatial_axes(operator: str) -> int:
-    return next(n for n, size in enumerate(_SIZES, 1) if size in operator)
+def _resampled(tracer: Tracer, x: Value, axes: Any, sign: bool) -> Value:
+    """Mix positions, of every unit by itself."""
+    x = tracer.opened(x)
+    positions = [label for a in axes for label in x.along(a)]
+    if positions and not x.is_parameter:
+        raise NotCovered("a form in which the positions are units")
+    for label in positions:
+        tracer.legs.pin(label)
+    x = replace(x, labels=tuple(lab for lab in x.labels if not any(lab is p for p in positions)), members=())
+    for label in x.labels:
+        if not sign:
+            tracer.legs.restrict(label, magnitude=True)
+    result = tracer.result(*x.labels)
+    return as_parameter(tracer, result, [x]) if x.is_parameter else read(tracer, result, [x], "pointwise")
 
 
-def _reduced(tracer: Tracer, x: Value, dim: Any, keepdim: bool, sign: bool) -> Value:
+def _axes(x: Value, dim: Any) -> list[int]:
     rank = len(x.shape)
     dims = range(rank) if dim is None or dim == [] else [dim] if isinstance(dim, int) else dim
-    return _collapsed(tracer, x, [d % rank for d in dims], keepdim, sign)
-
-
-def _collapsed(tracer: Tracer, x: Value, axes: list[int], keepdim: bool, sign: bool) -> Value:
-    """Reduce axes; units that lie along them join, each as a copy of its own."""
-    if x.label is None:
-        tracer.pin([x] if x.is_parameter else [], "no rule for a reduction of a parameter")
-        return tracer.result()
-    if not sign:
-        tracer.legs.restrict(x.label, magnitude=True)
-    label, operator = x.label, "pointwise"
-    for axis in axes:
-        if label.shape[axis + 1] > 1:
-            first = label.take([0], axis=axis + 1)
-            tracer.legs.equal(first, label)
-            label, operator = first, _reduction(tracer.operator)
-    node = tracer.add_node(operator, label[LEG])
-    result = with_node(label, node)
-    tracer.use("operand", node, None, x.label, result, x.label)
-    if not keepdim:
-        result = result.squeeze(tuple(a + 1 for a in axes))
-    return tracer.result(result)
+    return sorted(d % rank for d in dims)
 
 
 def _reduction(operator: str) -> str:

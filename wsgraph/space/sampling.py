@@ -1,0 +1,103 @@
+"""Random elements of the symmetry group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from wsgraph.errors import SpaceError
+from wsgraph.space.scale import ScaleClass
+from wsgraph.space.symmetry import Symmetry
+
+if TYPE_CHECKING:
+    from wsgraph.space.weight_space import WeightSpace
+
+MAX_TURNS = 2
+"""Half turns of a sine are drawn from -MAX_TURNS to MAX_TURNS."""
+
+
+def random_symmetry(
+    space: WeightSpace,
+    generator: torch.Generator | None = None,
+    permute: bool = True,
+    scale: bool = True,
+    max_scale: float = 10.0,
+    batch_size: int | None = None,
+    linear: bool = False,
+) -> Symmetry:
+    """See :meth:`wsgraph.WeightSpace.random_symmetry`."""
+    if not max_scale >= 1:
+        raise SpaceError(
+            f"max_scale must be at least 1, got {max_scale}: multipliers lie in [1 / max_scale, max_scale]."
+        )
+    batch = () if batch_size is None else (batch_size,)
+    orders: dict[int, Tensor] = {}
+    for group in range(len(space.groups)):
+        _draw_order(space, group, orders, generator if permute else None, permute, batch)
+    multipliers = tuple(
+        _multipliers(c, (*batch, space.groups[c.group].size), generator, max_scale, scale) for c in space.scales
+    )
+    matrices = tuple(
+        _matrices((*batch, space.num_pieces(i)), group.size // space.num_pieces(i), generator, max_scale)
+        if linear and scale and group.linear
+        else None
+        for i, group in enumerate(space.groups)
+    )
+    turns = tuple(_turns((*batch, space.groups[c.group].size), generator, scale) for c in space.phases)
+    return Symmetry(space, tuple(orders[i] for i in range(len(space.groups))), multipliers, turns, matrices)
+
+
+def _draw_order(
+    space: WeightSpace,
+    number: int,
+    orders: dict[int, Tensor],
+    generator: torch.Generator | None,
+    permute: bool,
+    batch: tuple[int, ...],
+) -> None:
+    """Draw the order of a group, and that of its parent before it."""
+    if number in orders:
+        return
+    group = space.groups[number]
+    keys = torch.arange(group.size).double().expand(*batch, -1)
+    if permute and not group.fixed:
+        keys = torch.rand(*batch, group.size, generator=generator, dtype=torch.float64)
+    if group.parent is None:
+        orders[number] = keys.argsort(dim=-1)
+        return
+    _draw_order(space, group.parent, orders, generator, permute, batch)
+    above = orders[group.parent]
+    size = group.size // space.groups[group.parent].size
+    within = keys.unflatten(-1, (-1, size)).argsort(dim=-1)
+    within = within.gather(-2, above[..., None].expand(within.shape))
+    orders[number] = (above[..., None] * size + within).flatten(-2)
+
+
+def _multipliers(
+    scale_class: ScaleClass, shape: tuple[int, ...], generator: torch.Generator | None, max_scale: float, scale: bool
+) -> Tensor:
+    """Magnitudes log-uniform in [1 / max_scale, max_scale], signs even; ones where ``scale`` is off."""
+    out = torch.ones(shape, dtype=torch.float64)
+    if scale and scale_class.values.has_magnitude:
+        out = max_scale ** (2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1)
+    if scale and scale_class.values.has_sign:
+        out = out * (2.0 * torch.randint(2, shape, generator=generator) - 1)
+    return out
+
+
+def _turns(shape: tuple[int, ...], generator: torch.Generator | None, scale: bool) -> Tensor:
+    """A few half turns; none where ``scale`` is off."""
+    if not scale:
+        return torch.zeros(shape, dtype=torch.float64)
+    return torch.randint(-MAX_TURNS, MAX_TURNS + 1, shape, generator=generator).double()
+
+
+def _matrices(shape: tuple[int, ...], size: int, generator: torch.Generator | None, max_scale: float) -> Tensor:
+    """Matrices U S V with orthogonal U, V, and S log-uniform in [1 / √max_scale, √max_scale]."""
+    left, right = (
+        torch.linalg.qr(torch.randn(*shape, size, size, generator=generator, dtype=torch.float64))[0] for _ in range(2)
+    )
+    values = max_scale ** (torch.rand(*shape, size, generator=generator, dtype=torch.float64) - 0.5)
+    return left * values[..., None, :] @ right

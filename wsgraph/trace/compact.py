@@ -1,0 +1,55 @@
+"""A weight space without the groups and multipliers that only the trace needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wsgraph.space import WeightSpace
+from wsgraph.space.scale import Scale
+
+
+def compact(space: WeightSpace) -> WeightSpace:
+    """Drop what no layer or block needs: multipliers, and then groups; and number the rest anew."""
+    return _without_groups(_without_classes(space))
+
+
+def _without_classes(space: WeightSpace) -> WeightSpace:
+    scales = [layer.scale for layer in space.layers] + [axis.scale for block in space.blocks for axis in block.axes]
+    used = sorted({factor.scale_class for scale in scales for factor in scale})
+    number = {old: new for new, old in enumerate(used)}
+
+    def renumbered(scale: Scale) -> Scale:
+        return tuple(factor._replace(scale_class=number[factor.scale_class]) for factor in scale)
+
+    return replace(
+        space,
+        scales=tuple(space.scales[old] for old in used),
+        layers=tuple(replace(layer, scale=renumbered(layer.scale)) for layer in space.layers),
+        blocks=tuple(
+            replace(block, axes=tuple(replace(axis, scale=renumbered(axis.scale)) for axis in block.axes))
+            for block in space.blocks
+        ),
+    )
+
+
+def _without_groups(space: WeightSpace) -> WeightSpace:
+    used = {layer.group for layer in space.layers} | {c.group for c in space.scales} | {c.group for c in space.phases}
+    used |= {axis.group for block in space.blocks for axis in block.axes}
+    for group in sorted(used):
+        parent = space.groups[group].parent
+        while parent is not None:
+            used.add(parent)
+            parent = space.groups[parent].parent
+    number = {old: new for new, old in enumerate(sorted(used))}
+    groups = [space.groups[old] for old in sorted(used)]
+    return replace(
+        space,
+        groups=tuple(replace(g, parent=None if g.parent is None else number[g.parent]) for g in groups),
+        scales=tuple(replace(c, group=number[c.group]) for c in space.scales),
+        phases=tuple(replace(c, group=number[c.group]) for c in space.phases),
+        layers=tuple(replace(layer, group=number[layer.group]) for layer in space.layers),
+        blocks=tuple(
+            replace(block, axes=tuple(replace(axis, group=number[axis.group]) for axis in block.axes))
+            for block in space.blocks
+        ),
+    )

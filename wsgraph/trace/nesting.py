@@ -1,0 +1,152 @@
+"""Units that are parts of larger ones: attention heads, convolution groups, and what a normalisation takes together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from wsgraph.trace.legs import Ints, Legs, mix
+
+
+@dataclass(frozen=True)
+class Nesting:
+    """A forest of slots.
+
+    Attributes:
+        slot: ``[legs]``; larger units with the same parts are one slot.
+        parent: ``[slots]``, the smallest larger unit, or -1.
+        depth: ``[slots]``, number of ancestors.
+        level: ``[slots]``, length of the longest chain of recorded larger units above the slot.
+        crossing: ``[slots]``, whether this larger unit shares some, but not all, parts with another one: it stays.
+    """
+
+    slot: Ints
+    parent: Ints
+    depth: Ints
+    level: Ints
+    crossing: NDArray[np.bool_]
+
+
+def nesting(legs: Legs, slot: Ints) -> Nesting:
+    """The forest of the recorded facts, from the slots ``[legs]`` that are joined."""
+    slot, pairs = _with_equal_parents_joined(slot, _nest_rows(legs))
+    count = int(slot.max(initial=-1)) + 1
+    crossing, level = np.zeros(count, dtype=bool), _levels(pairs, count)
+    while len(several := _children_of_several(pairs)):
+        chains, crossed = _resolve(pairs, several)
+        crossing[crossed] = True
+        pairs = pairs[:, ~np.isin(pairs[0], several) & ~np.isin(pairs[1], crossed)]
+        chains = chains[:, ~np.isin(chains[1], crossed)]
+        pairs = _distinct(np.concatenate([pairs, chains], axis=1))
+    parent = np.full(count, -1)
+    parent[pairs[0]] = pairs[1]
+    return Nesting(slot, parent, _depths(parent, crossing), level, crossing)
+
+
+def _nest_rows(legs: Legs) -> Ints:
+    """Legs of parts and of the larger units, ``[2, rows]``."""
+    rows = [r.legs[[0, -1]] for r in legs.records if r.nests]
+    return np.concatenate([np.empty((2, 0), np.int64), *rows], axis=1)
+
+
+def _with_equal_parents_joined(slot: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Slots, and the pairs (part, larger unit), after larger units with the same parts have become one."""
+    while True:
+        pairs = slot[rows]
+        pairs = _distinct(pairs[:, pairs[0] != pairs[1]])
+        count = int(slot.max(initial=-1)) + 1
+        parts = np.zeros(count, dtype=np.int64)
+        np.add.at(parts, pairs[1], mix(pairs[0], 7))
+        above = np.unique(pairs[1])
+        _, first, number = np.unique(parts[above], return_index=True, return_inverse=True)
+        twins = np.stack([above, above[first][number]])
+        if (twins[0] == twins[1]).all():
+            return slot, pairs
+        graph = coo_array((np.ones(twins.shape[1], dtype=bool), (twins[0], twins[1])), shape=(count, count))
+        joined = connected_components(graph, directed=False)[1].astype(np.int64)
+        slot = _in_order(joined[slot])
+
+
+def _distinct(pairs: Ints) -> Ints:
+    """Every column once."""
+    return pairs[:, np.unique(mix(pairs[0], pairs[1]), return_index=True)[1]]
+
+
+def _children_of_several(pairs: Ints) -> Ints:
+    children, counts = np.unique(pairs[0], return_counts=True)
+    return children[counts > 1]
+
+
+def _resolve(pairs: Ints, several: Ints) -> tuple[Ints, Ints]:
+    """For parts of several larger units: chains (part of the smallest, which is part of the next), or crossings.
+
+    Returns:
+        Pairs ``[2, n]``, and the larger units that cross one another.
+    """
+    sizes = np.bincount(pairs[1])
+    combinations, shared = _combinations(pairs, several)
+    crossed: set[int] = set()
+    for parents in combinations:
+        ordered = sorted(parents, key=lambda p: (sizes[p], p))
+        for small, large in pairwise(ordered):
+            if shared[small, large] != sizes[small]:
+                crossed |= {small, large}
+    chains: list[tuple[int, int]] = []
+    for parents, children in combinations.items():
+        ordered = [p for p in sorted(parents, key=lambda p: (sizes[p], p)) if p not in crossed]
+        chains += [(child, ordered[0]) for child in children if ordered]
+        chains += list(pairwise(ordered))
+    return np.array(chains, dtype=np.int64).reshape(-1, 2).T, np.array(sorted(crossed), dtype=np.int64)
+
+
+def _combinations(pairs: Ints, several: Ints) -> tuple[dict[tuple[int, ...], list[int]], dict[tuple[int, int], int]]:
+    """The parts of each set of larger units, and how many parts two of these have in common."""
+    parents: dict[int, list[int]] = defaultdict(list)
+    for child, parent in pairs[:, np.isin(pairs[0], several)].T.tolist():
+        parents[child].append(parent)
+    combinations: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for child, above in parents.items():
+        combinations[tuple(sorted(above))].append(child)
+    shared: dict[tuple[int, int], int] = defaultdict(int)
+    for together, children in combinations.items():
+        for a in together:
+            for b in together:
+                shared[a, b] += len(children)
+    return combinations, shared
+
+
+def _levels(pairs: Ints, count: int) -> Ints:
+    level = np.zeros(count, dtype=np.int64)
+    for _ in range(64):  # longer chains, and circles, are cut
+        deeper = level.copy()
+        np.maximum.at(deeper, pairs[0], level[pairs[1]] + 1)
+        if np.array_equal(deeper, level):
+            break
+        level = deeper
+    return level
+
+
+def _depths(parent: Ints, crossing: NDArray[np.bool_]) -> Ints:
+    """Number of ancestors; what has itself for an ancestor loses its parent, and stays."""
+    depth, above = np.zeros(len(parent), dtype=np.int64), parent.copy()
+    for _ in range(len(np.unique(parent)) + 1):
+        if not (above >= 0).any():
+            return depth
+        depth[above >= 0] += 1
+        above = np.where(above >= 0, parent[above], -1)
+    cyclic = above >= 0
+    parent[cyclic], crossing[cyclic] = -1, True
+    return _depths(parent, crossing)
+
+
+def _in_order(numbers: Ints) -> Ints:
+    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    position = np.empty(len(first), dtype=np.int64)
+    position[np.argsort(first)] = np.arange(len(first))
+    return position[inverse.reshape(-1)]
