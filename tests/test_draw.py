@@ -14,7 +14,12 @@ from matplotlib.figure import Figure
 from torch import nn
 
 import wsgraph
-from wsgraph.graph.draw import FIXED, NEGATIVE, POSITIVE
+from wsgraph.graph.drawing import draw
+from wsgraph.graph.drawing.canvas import FIXED
+from wsgraph.graph.drawing.unit_marks import NEGATIVE, POSITIVE
+from wsgraph.graph.drawing.unit_numbers import Numbers
+from wsgraph.graph.links import links
+from wsgraph.graph.topology import topology
 
 SIGNATURES = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml"}
 
@@ -123,6 +128,30 @@ def test_weights_that_are_not_finite_are_left_out(tmp_path: Path) -> None:
     assert "not finite" in svg_of(graph, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["grouped", *networks.SMALL])
+def test_the_numbers_are_those_of_the_graph(name: str) -> None:
+    if name == "grouped":
+        convolutions = (nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 12, 3, groups=4), nn.ReLU(), nn.Conv2d(12, 8, 1))
+        graph = wsgraph.to_graph(nn.Sequential(*convolutions), example_inputs=torch.zeros(2, 3, 8, 8))
+        assert any(link.pieces == 4 and link.block is not None for link in links(graph.space))
+    else:
+        graph = graph_of(name)
+    space = graph.space
+    shown = [torch.arange(space.size(i)).numpy()[:: 1 + i % 2] for i in range(len(space.layers))]
+    numbers = Numbers(graph, shown)
+    edges = topology(space).edges
+    for number, link in enumerate(links(space)):
+        mine = edges.link == number
+        total, norms = (torch.zeros(space.num_nodes, space.num_nodes, dtype=torch.float64) for _ in range(2))
+        place = (edges.index[1, mine], edges.index[0, mine])
+        total.index_put_(place, graph.edge_attr[mine].double().sum(1), accumulate=True)
+        norms.index_put_(place, graph.edge_attr[mine].double().square().sum(1), accumulate=True)
+        dense = norms.sqrt() * torch.where(total < 0, -1.0, 1.0)
+        first_target, first_source = space.node_offsets[link.target], space.node_offsets[link.source]
+        expected = dense[first_target + shown[link.target]][:, first_source + shown[link.source]]
+        torch.testing.assert_close(torch.from_numpy(numbers.matrix(link)), expected)
+
+
 def test_errors_leave_the_file_alone(tmp_path: Path) -> None:
     graph = graph_of("mlp")
     batch = wsgraph.to_graphs([graph_of("mlp").space.unflatten(graph.weights)] * 2, graph.space)
@@ -131,12 +160,15 @@ def test_errors_leave_the_file_alone(tmp_path: Path) -> None:
         (graph, "graph", {}, "ends in"),
         (batch, "graph.png", {}, "batch of 2 graphs; draw one of them"),
         (graph, "graph.png", {"max_units": 0}, "max_units must be at least 1, got 0"),
+        (graph, "graph.png", {"level": "weights"}, "Expected a level of 'auto', 'units', 'layers', got 'weights'"),
     ):
         (tmp_path / name).write_bytes(b"before")
         with pytest.raises(wsgraph.WSGraphError, match=message):
             bad.draw(tmp_path / name, **options)
         assert (tmp_path / name).read_bytes() == b"before"
     batch[1].draw(tmp_path / "graph.png")
+    with pytest.raises(wsgraph.WSGraphError, match="A weight space has no weights to draw"):
+        draw(graph.space, tmp_path / "graph.png", level="units")
 
 
 def test_a_failed_write_leaves_the_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

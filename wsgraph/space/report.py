@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from wsgraph.space.scale import Factor, Scale, ScaleClass, ScaleSet
+from wsgraph.space.report_tables import group_summary, group_table, layer_summary, layer_table, pin_table
+from wsgraph.space.report_words import hints, sentences
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from wsgraph.space.weight_space import WeightSpace
 
-_WORDS = {
-    ScaleSet.ONE: "no multiplier",
-    ScaleSet.SIGN: "sign flips",
-    ScaleSet.POSITIVE: "positive multipliers",
-    ScaleSet.NONZERO: "nonzero multipliers",
-}
+MAX_LAYERS, MAX_GROUPS = 40, 40
+"""Larger spaces are summarised: blocks that repeat are said once."""
+
+NAME_LENGTHS = (80, 60, 48, 40, 34, 28, 24, 20, 16, 12)
+"""Names are shortened to the first of these lengths with which a table fits."""
 
 
 class Report:
-    """Tables of what a trace found; ``print(space.report())``, or hand it to ``rich.print`` for colours."""
+    """What a trace found, what it pinned and why; ``print(space.report())``, or hand it to ``rich.print``.
 
-    def __init__(self, space: WeightSpace) -> None:
+    Args:
+        space: The weight space.
+        full: Whether to list every layer and every group of a large space, too. Otherwise operators on several groups
+            are one row, and blocks of layers that repeat at once are said once, with the number of repetitions.
+
+    Example:
+        >>> import torch, wsgraph
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+        >>> print(str(wsgraph.trace(model).report()).splitlines()[1][:91])
+        8 units in 1 group can be permuted. Values may be multiplied by positive numbers (1 class).
+    """
+
+    def __init__(self, space: WeightSpace, full: bool = False) -> None:
         self.space = space
+        large = len(space.layers) > MAX_LAYERS or len(space.groups) > MAX_GROUPS
+        self.summary = large and not full
 
-    def __rich__(self) -> Group:
-        parts: list[RenderableType] = [self._summary(), self._layers(), self._groups()]
-        return Group(*parts, self._pins()) if self.space.pins else Group(*parts, Text("Nothing was pinned."))
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = min(options.max_width, 120)
+        yield Text(repr(self.space))
+        yield Text(textwrap.fill(" ".join(sentences(self.space)), width))
+        makers = [layer_summary, group_summary] if self.summary else [layer_table, group_table]
+        for make in makers:
+            yield _fitting([make(self.space, length) for length in NAME_LENGTHS], console, options)
+        if self.space.pins:
+            yield pin_table(self.space)
+        for hint in hints(self.space):
+            yield Text(textwrap.fill(hint, width))
 
     def __str__(self) -> str:
         console = Console(width=120, color_system=None, file=None, force_terminal=False, legacy_windows=False)
@@ -40,42 +63,9 @@ class Report:
 
     __repr__ = __str__
 
-    def _summary(self) -> Text:
-        space = self.space
-        share = space.num_moved / max(space.num_weights, 1)
-        return Text(f"{space!r}\n{share:.1%} of the {space.num_weights:,} stored numbers are moved by a symmetry.")
 
-    def _layers(self) -> Table:
-        table = Table("#", "layer", "units", "operator", "activation", "group", "scale", title="Layers", box=box.SIMPLE)
-        for i, layer in enumerate(self.space.layers):
-            group = self.space.groups[layer.group]
-            operator = str(layer.pointwise) if layer.pointwise else layer.operator
-            activation = " ∘ ".join(str(a) for a in reversed(layer.activation))
-            name = layer.name + (" (output)" if layer.output else "")
-            table.add_row(str(i), name, str(group.size), operator, activation, group.name, self._scale(layer.scale))
-        return table
-
-    def _groups(self) -> Table:
-        table = Table("group", "units", "permuted", "scale classes", title="Neuron groups", box=box.SIMPLE)
-        for i, group in enumerate(self.space.groups):
-            classes = [f"{c.name}: {_WORDS[c.values]}" for c in self.space.scales if c.group == i]
-            table.add_row(group.name, str(group.size), "no" if group.fixed else "yes", "\n".join(classes) or "-")
-        return table
-
-    def _pins(self) -> Table:
-        table = Table("where", "operator", "units", "why", title="Pinned", box=box.SIMPLE)
-        for pin in self.space.pins:
-            table.add_row(pin.where or "(top level)", pin.operator, str(pin.num_units), pin.reason)
-        return table
-
-    def _scale(self, scale: Scale) -> str:
-        return " ".join(_factor_text(self.space.scales[f.scale_class], f) for f in scale) or "1"
-
-
-def _factor_text(scale_class: ScaleClass, factor: Factor) -> str:
-    name, (_, power, parity) = scale_class.name, factor
-    whole = parity == power % 2 if scale_class.values is ScaleSet.NONZERO else True
-    if whole and (power or parity):
-        return name if power in (0, 1) else f"{name}^{power:g}"
-    magnitude = "" if not power else f"|{name}|" + ("" if power == 1 else f"^{power:g}")
-    return (f"sgn({name})" if parity else "") + magnitude
+def _fitting(tables: list[Table], console: Console, options: ConsoleOptions) -> Table:
+    """The first table that fits, or the last one."""
+    free = options.update(max_width=100_000)
+    fits = (table for table in tables if console.measure(table, options=free).maximum <= options.max_width)
+    return next(fits, tables[-1])
