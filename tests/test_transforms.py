@@ -1,356 +1,29 @@
-"""Transforms: exact changes of coordinates, random symmetries, and normalisation."""
+"""Transforms: random symmetries, noise, dropped weights, normalisation, and what all transforms share."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
-from networks import SMALL, InputSkip, Residual, TiedAutoencoder, cnn, mlp, pooled, randomize, siren
+from networks import SMALL, cnn, mlp, residual_mlp, siren
 from torch import nn
 from torch.func import functional_call
 from torch_geometric.data import Batch
+from transformed import made, normal, outputs, seeded
 
-from wsgraph import NeuronGraph, SpaceError, StateError, to_graph, to_graphs, to_state_dict, trace
+from wsgraph import NeuronGraph, SpaceError, to_graph, to_graphs, to_state_dict, trace
 from wsgraph.testing import random_graphs
-from wsgraph.transforms import InputAffine, Normalize, RandomSymmetry, affine_input
+from wsgraph.transforms import DropWeights, InputAffine, Normalize, OutputAffine, RandomSymmetry, WeightNoise
 
-RANGES = {"rotation": 40, "scale": (0.5, 2.0), "shear": 0.3, "shift": 0.4, "flip": True}
-EXACT = {"rtol": 0, "atol": 1e-12}
 
+def space_of(name):
+    factory, shape = SMALL[name]
+    return trace(factory().eval(), torch.zeros(shape))
 
-class TwoBranches(nn.Module):
-    """Two first layers, one without activation."""
 
-    def __init__(self):
-        super().__init__()
-        self.left, self.right, self.head = nn.Linear(2, 6), nn.Linear(2, 6), nn.Linear(6, 1)
-
-    def forward(self, x):
-        return self.head(torch.sin(self.left(x)) * self.right(x))
-
-
-class Transposed(nn.Module):
-    """A first weight that is stored as inputs × outputs."""
-
-    def __init__(self):
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.randn(2, 6)), nn.Parameter(torch.randn(6))
-        self.head = nn.Linear(6, 1)
-
-    def forward(self, x):
-        return self.head(torch.tanh(F.linear(x, self.weight.t(), self.bias)))
-
-
-FIELDS = {
-    "siren": lambda: siren((2, 8, 8, 1), omega=5.0),
-    "relu": lambda: mlp(nn.ReLU(), (3, 8, 8, 2)),
-    "one_coordinate": lambda: mlp(nn.Tanh(), (1, 8, 2)),
-    "linear": lambda: nn.Linear(2, 3),
-    "input_skip": InputSkip,
-    "two_branches": TwoBranches,
-    "transposed": Transposed,
-}
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def made(model: nn.Module, seed: int = 0) -> nn.Module:
-    return randomize(model.double().eval(), seeded(seed))
-
-
-def points(dim: int, count: int = 9) -> torch.Tensor:
-    return torch.randn(count, dim, generator=seeded(1), dtype=torch.double)
-
-
-# --------------------------------------------------------------------------------------------------------- InputAffine
-
-
-@pytest.fixture(scope="module", params=FIELDS)
-def field(request):
-    """A network over coordinates, their number, and its weight space."""
-    torch.manual_seed(0)
-    model = made(FIELDS[request.param]())
-    dim = {"relu": 3, "input_skip": 3, "one_coordinate": 1}.get(request.param, 2)
-    return model, dim, trace(model, points(dim))
-
-
-def test_input_affine_is_exact(field):
-    model, dim, space = field
-    matrix, vector = InputAffine(**RANGES, generator=seeded()).draw(1, dim)
-    moved = InputAffine(**RANGES, generator=seeded())(to_graph(model, space))
-    x = points(dim)
-    got = functional_call(model, to_state_dict(moved), (x,))
-    torch.testing.assert_close(got, model(x @ matrix[0].T + vector[0]), **EXACT)
-    assert float((got - model(x)).detach().abs().max()) > 1e-2
-
-
-def test_input_affine_gives_every_network_its_own_change(field):
-    _, dim, space = field
-    model, graphs = field[0], random_graphs(space, 4, dtype=torch.double)
-    matrix, vector = InputAffine(**RANGES, generator=seeded()).draw(4, dim)
-    moved = InputAffine(**RANGES, generator=seeded())(graphs)
-    assert len({tuple(m.reshape(-1).tolist()) for m in matrix}) == 4
-    assert type(moved) is type(graphs)
-    x, before, after = points(dim), to_state_dict(graphs), to_state_dict(moved)
-    for i in range(4):
-        expected = functional_call(model, {n: t[i] for n, t in before.items()}, (x @ matrix[i].T + vector[i],))
-        got = functional_call(model, {n: t[i] for n, t in after.items()}, (x,))
-        torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
-
-
-def test_input_affine_takes_state_dicts_and_stacks(field):
-    model, _, space = field
-    graphs = random_graphs(space, 3, dtype=torch.double)
-    stack = to_state_dict(graphs)
-    expected = to_state_dict(InputAffine(**RANGES, generator=seeded())(graphs))
-    moved = InputAffine(**RANGES, generator=seeded())(stack, space)
-    single = InputAffine(**RANGES, generator=seeded())(model.state_dict(), space)
-    assert list(moved) == list(stack)
-    assert all(torch.equal(moved[name], expected[name]) for name in stack)
-    wanted = to_state_dict(InputAffine(**RANGES, generator=seeded())(to_graph(model, space)))
-    assert all(torch.equal(single[name], wanted[name]) for name in wanted)
-
-
-def test_input_affine_leaves_its_input_alone(field):
-    _, _, space = field
-    graphs = random_graphs(space, 3)
-    graphs.y = torch.arange(3)
-    state = to_state_dict(graphs)
-    before = graphs.weights.clone(), {name: tensor.clone() for name, tensor in state.items()}
-    moved = InputAffine(**RANGES, generator=seeded())(graphs)
-    InputAffine(**RANGES, generator=seeded())(state, space)
-    assert torch.equal(graphs.weights, before[0])
-    assert all(torch.equal(state[name], before[1][name]) for name in state)
-    assert not torch.equal(moved.weights, graphs.weights)
-    assert torch.equal(moved.y, graphs.y)
-    assert moved.weights.dtype is torch.float32
-
-
-def test_input_affine_is_reproducible():
-    space = trace(siren((2, 8, 1)))
-    graphs = random_graphs(space, 2)
-    transform = InputAffine(**RANGES, generator=seeded(5))
-    first, second = transform(graphs), transform(graphs)
-    assert torch.equal(InputAffine(**RANGES, generator=seeded(5))(graphs).weights, first.weights)
-    assert not torch.equal(first.weights, second.weights)
-    torch.manual_seed(3)
-    first = InputAffine(**RANGES)(graphs)
-    torch.manual_seed(3)
-    assert torch.equal(InputAffine(**RANGES)(graphs).weights, first.weights)
-
-
-def test_input_affine_on_a_mixed_batch():
-    models = [made(siren((2, 6, 1), omega=3.0)), made(mlp(nn.ReLU(), (3, 5, 2)))]
-    batch = Batch.from_data_list([to_graph(m) for m in models])
-    moved = InputAffine(**RANGES, generator=seeded())(batch)
-    assert moved.spaces == batch.spaces
-    reference = InputAffine(**RANGES, generator=seeded())
-    for i, (model, dim) in enumerate(zip(models, (2, 3), strict=True)):
-        (matrix,), (vector,) = reference.draw(1, dim)
-        x = points(dim)
-        got = functional_call(model, to_state_dict(moved[i]), (x,))
-        torch.testing.assert_close(got, model(x @ matrix.T + vector), **EXACT)
-
-
-def test_input_affine_does_nothing_by_default():
-    graphs = random_graphs(trace(siren((2, 8, 1))), 2)
-    assert torch.equal(InputAffine()(graphs).weights, graphs.weights)
-
-
-def test_draw_rotates_within_its_range():
-    matrix, vector = InputAffine(rotation=30, generator=seeded()).draw(500, 2)
-    angle = torch.atan2(matrix[:, 1, 0], matrix[:, 0, 0]).rad2deg()
-    assert 29 < float(angle.abs().max()) <= 30
-    assert float(angle.min()) < -25
-    torch.testing.assert_close(matrix @ matrix.mT, torch.eye(2, dtype=torch.double).expand(500, 2, 2))
-    assert matrix.dtype is vector.dtype is torch.float64
-    assert bool((vector == 0).all())
-
-
-def test_draw_rotates_in_every_plane():
-    matrix, _ = InputAffine(rotation=90, generator=seeded()).draw(50, 3)
-    torch.testing.assert_close(matrix @ matrix.mT, torch.eye(3, dtype=torch.double).expand(50, 3, 3))
-    torch.testing.assert_close(torch.linalg.det(matrix), torch.ones(50, dtype=torch.double))
-    assert float(matrix.abs().mean(0).min()) > 0.1  # no coordinate keeps to itself
-
-
-def test_draw_scales_within_its_range():
-    matrix, _ = InputAffine(scale=(0.5, 4.0), generator=seeded()).draw(2000, 2)
-    factors = matrix[:, 0, 0]
-    assert torch.equal(matrix, factors[:, None, None] * torch.eye(2, dtype=torch.double))
-    assert 0.5 <= float(factors.min()) < 0.52
-    assert 3.9 < float(factors.max()) <= 4.0 + 1e-12
-    assert abs(float(factors.log().mean()) - math.log(2) / 2) < 0.05  # uniform in the logarithm
-
-
-def test_draw_shears_above_the_diagonal():
-    matrix, _ = InputAffine(shear=0.3, generator=seeded()).draw(500, 3)
-    assert torch.equal(matrix.tril(), torch.eye(3, dtype=torch.double).expand(500, 3, 3))
-    for i, j in ((0, 1), (0, 2), (1, 2)):
-        assert 0.28 < float(matrix[:, i, j].abs().max()) <= 0.3
-
-
-def test_draw_shifts_within_its_range():
-    matrix, vector = InputAffine(shift=0.2, generator=seeded()).draw(500, 3)
-    assert torch.equal(matrix, torch.eye(3, dtype=torch.double).expand(500, 3, 3))
-    assert bool((vector.abs().amax(0) > 0.18).all())
-    assert float(vector.abs().max()) <= 0.2
-
-
-def test_draw_flips_half_of_the_coordinates():
-    matrix, _ = InputAffine(flip=True, generator=seeded()).draw(1000, 2)
-    signs = matrix.diagonal(dim1=1, dim2=2)
-    assert torch.equal(matrix, torch.diag_embed(signs))
-    assert torch.equal(signs.abs(), torch.ones_like(signs))
-    assert bool(((signs < 0).double().mean(0) - 0.5).abs().max() < 0.06)
-    assert len({tuple(row) for row in signs.tolist()}) == 4
-
-
-def test_affine_input_takes_given_changes(field):
-    model, dim, space = field
-    generator = seeded(2)
-    matrix = torch.randn(1, dim, dim, generator=generator, dtype=torch.double)
-    vector = torch.randn(1, dim, generator=generator, dtype=torch.double)
-    weights, integers = space.flatten(model.state_dict())
-    moved = affine_input(space, weights[None], matrix, vector)
-    x = points(dim)
-    got = functional_call(model, space.unflatten(moved[0], integers), (x,))
-    torch.testing.assert_close(got, model(x @ matrix[0].T + vector[0]), rtol=1e-11, atol=1e-12)
-
-
-def test_networks_without_biases_take_no_shift():
-    model = made(mlp(nn.ReLU(), (2, 6, 1), bias=False))
-    space = trace(model)
-    with pytest.raises(SpaceError, match=r"The input cannot be shifted: layer '0' has no bias to take it up\."):
-        InputAffine(shift=0.1)(to_graph(model, space))
-    matrix, _ = InputAffine(rotation=50, generator=seeded()).draw(1, 2)
-    moved = InputAffine(rotation=50, generator=seeded())(to_graph(model, space))
-    x = points(2)
-    torch.testing.assert_close(functional_call(model, to_state_dict(moved), (x,)), model(x @ matrix[0].T), **EXACT)
-
-
-@pytest.mark.parametrize(
-    ("model", "shape", "layer"),
-    [
-        (cnn(), (2, 1, 8, 8), "0"),
-        (nn.Sequential(nn.Conv2d(2, 3, 1), nn.ReLU(), *pooled(3, 1)), (2, 2, 4, 4), "0"),
-        (nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1)), (2, 2), "0"),
-    ],
-    ids=["cnn", "1x1", "batch_norm"],
-)
-def test_inputs_that_are_no_coordinates_are_refused(model, shape, layer):
-    space = trace(model.eval(), torch.zeros(shape))
-    words = rf"The input has no coordinates: layer '{layer}' reads it, which is not a linear map of points\."
-    with pytest.raises(SpaceError, match=words):
-        InputAffine(rotation=10)(random_graphs(space, 1))
-
-
-def test_networks_of_two_inputs_are_refused():
-    class TwoInputs(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.left, self.right = nn.Linear(2, 4), nn.Linear(3, 4)
-
-        def forward(self, x, y):
-            return self.left(x) + self.right(y)
-
-    space = trace(TwoInputs(), (torch.zeros(2, 2), torch.zeros(2, 3)))
-    with pytest.raises(
-        SpaceError, match=r"Expected a network of one input .*; found the sources \[.*x \(input\).*y \(input\)"
-    ):
-        InputAffine(rotation=10)(random_graphs(space, 1))
-
-
-class Encoded(nn.Module):
-    """Something without weights stands before the first layer."""
-
-    def __init__(self, function, inputs=2):
-        super().__init__()
-        self.function, self.net = function, mlp(nn.Tanh(), (inputs, 6, 1))
-
-    def forward(self, x):
-        return self.net(self.function(x))
-
-
-class ReusedFirst(nn.Module):
-    """The first layer is used again, behind itself or beside itself."""
-
-    def __init__(self, beside):
-        super().__init__()
-        self.first, self.head, self.beside = nn.Linear(3, 3), nn.Linear(3, 1), beside
-
-    def forward(self, x):
-        hidden = torch.tanh(self.first(x))
-        again = torch.relu(self.first(x)) if self.beside else torch.tanh(self.first(hidden))
-        return self.head(hidden * again)
-
-
-class ReusedBias(nn.Module):
-    """Two layers share a bias."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = nn.Parameter(torch.randn(4, 2)), nn.Parameter(torch.randn(4, 4))
-        self.bias, self.head = nn.Parameter(torch.randn(4)), nn.Linear(4, 1)
-
-    def forward(self, x):
-        hidden = torch.tanh(F.linear(x, self.first, self.bias))
-        return self.head(torch.tanh(F.linear(hidden, self.second, self.bias)))
-
-
-@pytest.mark.parametrize(
-    ("factory", "dim"),
-    [
-        pytest.param(TiedAutoencoder, 6, id="first_weight_tied_to_another"),
-        pytest.param(lambda: ReusedFirst(False), 3, id="first_layer_used_again_behind"),
-        pytest.param(lambda: ReusedFirst(True), 3, id="first_layer_used_twice"),
-        pytest.param(ReusedBias, 2, id="first_bias_shared"),
-        pytest.param(lambda: Encoded(torch.tanh), 2, id="activation_of_the_input"),
-        pytest.param(lambda: Encoded(lambda x: 3 * x + 1), 2, id="rescaled_input"),
-        pytest.param(
-            lambda: nn.Sequential(Residual(mlp(nn.ReLU(), (2, 6, 2))), nn.Linear(2, 1)), 2, id="skip_of_input"
-        ),
-    ],
-)
-def test_input_affine_is_exact_or_refused(factory, dim):
-    model = made(factory())
-    x = points(dim)
-    matrix, vector = InputAffine(**RANGES, generator=seeded()).draw(1, dim)
-    try:
-        moved = InputAffine(**RANGES, generator=seeded())(to_graph(model, example_inputs=x))
-    except SpaceError:
-        return
-    got = functional_call(model, to_state_dict(moved), (x,))
-    torch.testing.assert_close(got, model(x @ matrix[0].T + vector[0]), rtol=1e-11, atol=1e-11)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"scale": (0.0, 1.0)}, r"scale must be a range \(low, high\) of positive numbers, got \(0.0, 1.0\)"),
-        ({"scale": (2.0, 1.0)}, r"scale must be a range .*, got \(2.0, 1.0\)"),
-        ({"scale": (-2.0, -1.0)}, r"scale must be a range .*, got \(-2.0, -1.0\)"),
-        ({"scale": (math.nan, 1.0)}, r"scale must be a range .*, got \(nan, 1.0\)"),
-        ({"rotation": -1.0}, r"rotation is the half-width of a range and must not be negative, got -1.0\."),
-        ({"shear": -0.1}, "shear is the half-width of a range and must not be negative, got -0.1"),
-        ({"shift": -0.1}, "shift is the half-width of a range and must not be negative, got -0.1"),
-        ({"shift": math.nan}, "shift is the half-width .* got nan"),
-    ],
-)
-def test_ranges_that_are_none_are_refused(arguments, words):
-    with pytest.raises(SpaceError, match=words):
-        InputAffine(**arguments)
-
-
-def test_input_affine_needs_the_space_of_a_state_dict():
-    model = mlp(nn.ReLU(), (2, 4, 1))
-    words = r"A state dict alone has no architecture\. Pass its weight space: transform\(state, space\)\."
-    with pytest.raises(SpaceError, match=words):
-        InputAffine(rotation=10)(model.state_dict())
-    with pytest.raises(StateError, match="does not belong to this weight space"):
-        InputAffine(rotation=10)(model.state_dict(), trace(siren((2, 8, 1))))
+def parts(space, role):
+    """Slices of the blocks that enter in a role."""
+    return [space.slices[i] for i in sorted({c.block for c in space.connections if c.role == role})]
 
 
 # ------------------------------------------------------------------------------------------------------ RandomSymmetry
@@ -408,6 +81,175 @@ def test_random_symmetry_is_reproducible_and_obeys_its_flags():
     assert torch.equal(RandomSymmetry(permute=False, scale=False)(graphs).weights, graphs.weights)
 
 
+# --------------------------------------------------------------------------------------------------------- WeightNoise
+
+
+@pytest.mark.parametrize("name", ["siren", "cnn", "residual_mlp", "layer_norm_mlp", "grouped_cnn"])
+def test_noise_has_the_size_of_its_block(name):
+    space = space_of(name)
+    graphs = random_graphs(space, 1, dtype=torch.double)
+    many = to_graphs({n: t.expand(4000, *t.shape[1:]) for n, t in to_state_dict(graphs).items()}, space)
+    moved = WeightNoise(0.1, generator=seeded())(many).weight_matrix - many.weight_matrix
+    variances = parts(space, "variance")
+    for part in space.slices:
+        if part not in variances:
+            expected = 0.1 * float(graphs.weight_matrix[:, part].square().mean().sqrt())
+            found = moved[:, part].std(0)
+            assert float(found.min()) > 0.93 * expected
+            assert float(found.max()) < 1.07 * expected
+            assert float(moved[:, part].mean(0).abs().max()) < 0.1 * expected
+    assert bool(variances) == (name in ("cnn", "grouped_cnn"))
+
+
+def test_noise_is_relative_to_every_network_alone():
+    space = trace(siren())
+    graphs = random_graphs(space, 2, dtype=torch.double)
+    other = graphs.weight_matrix * torch.tensor([[1.0], [100.0]])
+    larger = WeightNoise(0.3, generator=seeded())(to_graphs(space.unflatten(other), space)).weight_matrix
+    moved = WeightNoise(0.3, generator=seeded())(graphs).weight_matrix
+    assert torch.equal(larger[0], moved[0])
+    torch.testing.assert_close(larger[1], 100 * moved[1])
+
+
+def test_variances_stay_positive():
+    space = space_of("cnn")
+    graphs = random_graphs(space, 50, dtype=torch.double)
+    moved = WeightNoise(3.0, generator=seeded())(graphs).weight_matrix
+    for part in parts(space, "variance"):
+        ratio = moved[:, part] / graphs.weight_matrix[:, part]
+        assert bool((ratio > 0).all())
+        assert 2.7 < float(ratio.log().std()) < 3.3
+    assert any(bool((moved[:, part] * graphs.weight_matrix[:, part] < 0).any()) for part in parts(space, "weight"))
+
+
+def test_noise_commutes_with_permutations_in_distribution():
+    space = trace(mlp(nn.ReLU()))
+    weights = random_graphs(space, 1, dtype=torch.double).weight_matrix[0]
+    symmetry = space.random_symmetry(seeded(), scale=False)
+    count, noise = 20000, WeightNoise(0.2, generator=seeded())
+
+    def moments(row):
+        moved = noise(to_graphs(space.unflatten(row.expand(count, -1)), space)).weight_matrix
+        return moved.mean(0), moved.std(0)
+
+    (mean, std), (other_mean, other_std) = moments(symmetry.act(weights)), moments(weights)
+    assert float((mean - symmetry.act(other_mean)).abs().max()) < 0.02
+    assert float((std / symmetry.act(other_std) - 1).abs().max()) < 0.05
+    assert not torch.allclose(mean, other_mean, atol=0.02)
+
+
+def test_no_noise_where_nothing_is():
+    model = mlp(nn.ReLU())
+    nn.init.zeros_(model[0].bias)
+    moved = to_state_dict(WeightNoise(0.5)(to_graph(model)))
+    assert bool((moved["0.bias"] == 0).all())
+    graphs = random_graphs(trace(model), 2)
+    assert torch.equal(WeightNoise(0.0)(graphs).weights, graphs.weights)
+
+
+# --------------------------------------------------------------------------------------------------------- DropWeights
+
+
+@pytest.mark.parametrize("name", ["siren", "cnn", "residual_mlp", "layer_norm_mlp", "grouped_cnn", "TiedAutoencoder"])
+def test_dropped_weights(name):
+    space = space_of(name)
+    graphs = random_graphs(space, 40, dtype=torch.double)
+    moved = DropWeights(0.3, generator=seeded())(graphs).weight_matrix
+    kept = moved == graphs.weight_matrix
+    assert bool((kept | (moved == 0)).all())
+    weights = torch.zeros(space.num_weights, dtype=torch.bool)
+    for part in parts(space, "weight"):
+        weights[part] = True
+    assert bool(kept[:, ~weights].all())
+    assert 0.27 < float((~kept[:, weights]).double().mean()) < 0.33
+    assert len(torch.unique(kept, dim=0)) == 40
+
+
+def test_all_or_nothing_is_dropped():
+    graphs = random_graphs(space_of("mlp"), 2)
+    assert torch.equal(DropWeights(0.0)(graphs).weights, graphs.weights)
+    assert torch.equal(DropWeights(0.0, units=True)(graphs).weights, graphs.weights)
+    assert bool((DropWeights(1.0)(graphs).edge_attr == 0).all())
+
+
+@pytest.mark.parametrize(("factory", "shape"), [(lambda: mlp(nn.Tanh(), (3, 20, 20, 2)), (3, 3)), (cnn, (3, 1, 8, 8))])
+def test_dropped_units_do_nothing(factory, shape):
+    """The network computes what the old one computes with a mask behind each of its activations."""
+    model, x = made(factory()), normal(*shape)
+    space = trace(model, x)
+    moved = DropWeights(0.5, units=True, generator=seeded())(to_graph(model, space))
+    state, before = to_state_dict(moved), model(x).detach()
+    weighted = [name for name, module in model.named_children() if isinstance(module, nn.Linear | nn.Conv2d)]
+    activations = [module for module in model if isinstance(module, nn.ReLU | nn.Tanh)]
+    for name, activation in zip(weighted, activations, strict=False):
+        mask = (state[f"{name}.bias"] != 0).double()
+        assert 0 < float(mask.mean()) < 1
+        assert torch.equal((state[f"{name}.weight"].flatten(1) != 0).any(1).double(), mask)
+        activation.register_forward_hook(lambda _, __, y, m=mask: y * m.reshape(-1, *[1] * (y.dim() - 2)))
+    expected = model(x).detach()
+    torch.testing.assert_close(outputs(model, space, moved.weights, x), expected, rtol=0, atol=1e-12)
+    assert float((expected - before).abs().max()) > 1e-2
+
+
+def test_units_of_a_residual_stream_are_dropped_together():
+    model = made(residual_mlp())
+    graph = to_graph(model)
+    state = to_state_dict(DropWeights(0.5, units=True, generator=seeded(1))(graph))
+    stream = (state["0.weight"] != 0).all(1)
+    assert 0 < int(stream.sum()) < 8
+    assert torch.equal(stream, (state["3.weight"] != 0).all(0))
+    for name in (n for n in state if n.endswith("body.3.weight")):
+        assert torch.equal(stream, (state[name] != 0).any(1))
+    assert torch.equal(state["3.bias"], model[3].bias)
+
+
+@pytest.mark.parametrize("units", [False, True])
+def test_dropping_commutes_with_symmetries_in_distribution(units):
+    space = trace(mlp(nn.ReLU()))
+    weights = random_graphs(space, 1, dtype=torch.double).weight_matrix[0]
+    symmetry, drop = space.random_symmetry(seeded()), DropWeights(0.3, units, generator=seeded())
+
+    def share(row):
+        return (drop(to_graphs(space.unflatten(row.expand(8000, -1)), space)).weight_matrix == 0).double().mean(0)
+
+    moved, expected = share(symmetry.act(weights)), share(weights)
+    permutation = replace(symmetry, multipliers=tuple(torch.ones_like(m) for m in symmetry.multipliers))
+    assert float((moved - permutation.act(expected)).abs().max()) < 0.03
+
+
+def test_dropped_units_take_their_norms_along():
+    model = made(cnn())
+    state = to_state_dict(DropWeights(0.5, units=True, generator=seeded())(to_graph(model, space_of("cnn"))))
+    for weight, norm in (("0", "1"), ("4", "5")):
+        kept = state[f"{weight}.bias"] != 0
+        assert 0 < int(kept.sum()) < len(kept)
+        assert torch.equal(state[f"{norm}.weight"] != 0, kept)
+        assert torch.equal(state[f"{norm}.bias"] != 0, kept)
+        assert bool((state[f"{norm}.running_var"] > 0).all())
+
+
+def test_computed_weights_are_not_dropped():
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.ReLU(), nn.Linear(4, 2))
+    graphs = random_graphs(trace(model), 1)
+    if any(c.role == "part" for c in graphs.spaces[0].connections):
+        with pytest.raises(SpaceError, match=r"DropWeights cannot drop weights that are computed from several tensors"):
+            DropWeights(0.1)(graphs)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, math.nan])
+def test_what_is_no_probability_is_refused(p):
+    with pytest.raises(SpaceError, match=rf"p is a probability, from 0 to 1, got {p}\."):
+        DropWeights(p)
+
+
+@pytest.mark.parametrize("std", [-0.1, math.inf, math.nan])
+def test_what_is_no_deviation_is_refused(std):
+    with pytest.raises(
+        SpaceError, match=rf"std is a standard deviation and must be finite and not negative, got {std}\."
+    ):
+        WeightNoise(std)
+
+
 # ----------------------------------------------------------------------------------------------------------- Normalize
 
 
@@ -426,7 +268,7 @@ def test_normalize_makes_every_block_of_size_one(name):
     assert sum(bool(block.shift) for block in space.blocks) == (2 if name == "cnn" else 0)
 
 
-@pytest.mark.parametrize("name", ["siren", "mlp", "cnn"])
+@pytest.mark.parametrize("name", ["Narrow", "mlp", "cnn"])
 def test_normalize_commutes_with_symmetries(name):
     factory, shape = SMALL[name]
     space = trace(factory().eval(), torch.zeros(shape))
@@ -439,9 +281,10 @@ def test_normalize_commutes_with_symmetries(name):
 
 
 def test_sizes_do_not_change_with_signs_and_permutations():
-    graphs = random_graphs(trace(siren()), 3, dtype=torch.double)
+    graphs = random_graphs(trace(mlp(nn.Tanh())), 3, dtype=torch.double)
     moved = RandomSymmetry(generator=seeded())(graphs)
-    torch.testing.assert_close(Normalize(moved).sizes, Normalize(graphs).sizes, rtol=1e-13, atol=0)
+    space = graphs.spaces[0]
+    torch.testing.assert_close(Normalize(moved).sizes[space], Normalize(graphs).sizes[space], rtol=1e-13, atol=0)
 
 
 def test_normalize_applies_the_sizes_of_its_own_data():
@@ -464,30 +307,136 @@ def test_normalize_leaves_zeros_alone():
     assert all(bool(torch.isfinite(tensor).all()) for tensor in out.values())
 
 
+def test_normalize_takes_data_of_several_spaces():
+    spaces = trace(siren()), trace(mlp(nn.ReLU()))
+    first, second = (random_graphs(space, 3, dtype=torch.double) for space in spaces)
+    mixed = Batch.from_data_list([first[0], second[0], second[1], first[1], first[2], second[2]])
+    normalize = Normalize(mixed)
+    for space, graphs in zip(spaces, (first, second), strict=True):
+        torch.testing.assert_close(normalize.sizes[space], Normalize(graphs).sizes[space])
+        torch.testing.assert_close(normalize(graphs).weights, Normalize(graphs)(graphs).weights)
+    out = normalize(mixed)
+    torch.testing.assert_close(out[3].weights, normalize(first)[1].weights)
+    assert repr(normalize) == f"Normalize({spaces[0]!r}, {spaces[1]!r})"
+
+
+def test_normalize_leaves_variances_without_epsilon_alone():
+    space = trace(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, eps=0.0), nn.ReLU(), nn.Linear(4, 2)).eval())
+    graphs = random_graphs(space, 3)
+    out = Normalize(graphs)(graphs)
+    (part,) = parts(space, "variance")
+    assert torch.equal(out.weight_matrix[:, part], graphs.weight_matrix[:, part])
+
+
+def test_normalize_is_exact_for_half_precision():
+    graphs = random_graphs(trace(siren()), 3)
+    large = to_graphs({name: (500 * tensor).half() for name, tensor in to_state_dict(graphs).items()}, graphs.spaces[0])
+    out = Normalize(large)(large)
+    assert out.weights.dtype is torch.float16
+    assert bool(out.weights.isfinite().all())
+    torch.testing.assert_close(out.weights.float(), Normalize(graphs)(graphs).weights, rtol=5e-3, atol=5e-3)
+
+
+def test_normalize_refuses_broken_networks():
+    graphs = random_graphs(trace(mlp(nn.ReLU())), 3)
+    graphs.weights[graphs.spaces[0].slices[1].start] = math.nan
+    words = (
+        r"1 of 3 networks have weights that are not finite, the first of them in '0\.bias'\. Leave these networks out\."
+    )
+    with pytest.raises(SpaceError, match=words):
+        Normalize(graphs)
+
+
 def test_normalize_refuses_other_spaces():
     space, foreign = trace(siren()), trace(mlp(nn.ReLU()))
     normalize = Normalize(random_graphs(space, 2))
     words = r"Normalize was fitted to WeightSpace\(4 layers, 337.*, got a graph of WeightSpace\(4 layers, 122"
     with pytest.raises(SpaceError, match=words):
         normalize(random_graphs(foreign, 2))
-    with pytest.raises(SpaceError, match="different weight spaces"):
-        Normalize(Batch.from_data_list([random_graphs(s, 1)[0] for s in (space, foreign)]))
     with pytest.raises(SpaceError, match="Normalize expects a NeuronGraph"):
         Normalize(torch.zeros(3))
 
 
 # ------------------------------------------------------------------------------------------------------------- the rest
 
+RANDOM = {
+    "InputAffine": lambda g: InputAffine(rotation=30, generator=g),
+    "OutputAffine": lambda g: OutputAffine(scale=(0.5, 2), shift=0.1, generator=g),
+    "RandomSymmetry": lambda g: RandomSymmetry(generator=g),
+    "WeightNoise": lambda g: WeightNoise(0.1, g),
+    "DropWeights": lambda g: DropWeights(0.3, generator=g),
+    "DropWeights of units": lambda g: DropWeights(0.3, True, g),
+}
 
-@pytest.mark.parametrize("transform", [InputAffine(), RandomSymmetry()])
-def test_transforms_refuse_what_is_no_graph(transform):
+
+@pytest.fixture(params=RANDOM)
+def random_transform(request):
+    """A function from a generator to a transform."""
+    return RANDOM[request.param]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_transforms_give_new_graphs_of_the_same_type(random_transform, dtype):
+    spaces = trace(siren()), trace(mlp(nn.ReLU()))
+    graphs = [random_graphs(space, 2, dtype=dtype) for space in spaces]
+    batch = Batch.from_data_list([graphs[0][0], graphs[1][0], graphs[1][1], graphs[0][1]])
+    batch.y = torch.arange(4)
+    before = batch.weights.clone()
+    moved = random_transform(seeded())(batch)
+    assert type(moved) is type(batch)
+    assert moved.spaces == batch.spaces
+    assert moved.weights.dtype is dtype
+    assert torch.equal(moved.y, batch.y)
+    assert torch.equal(batch.weights, before)
+    assert all(not torch.equal(moved[i].weights, batch[i].weights) for i in range(4))
+    assert all(bool(moved[i].weights.isfinite().all()) for i in range(4))
+
+
+def test_transforms_are_reproducible(random_transform):
+    graphs = random_graphs(trace(siren()), 2)
+    transform = random_transform(seeded(5))
+    first, second = transform(graphs), transform(graphs)
+    assert torch.equal(random_transform(seeded(5))(graphs).weights, first.weights)
+    assert not torch.equal(first.weights, second.weights)
+    torch.manual_seed(3)
+    first = random_transform(None)(graphs)
+    torch.manual_seed(3)
+    assert torch.equal(random_transform(None)(graphs).weights, first.weights)
+
+
+def test_transforms_take_state_dicts_and_stacks(random_transform):
+    model = cnn().eval()
+    if isinstance(random_transform(None), InputAffine):
+        model = mlp(nn.Sequential(nn.BatchNorm1d(8), nn.ReLU())).eval()
+    space = trace(model, torch.zeros(2, 1, 8, 8) if isinstance(model[0], nn.Conv2d) else torch.zeros(2, 3))
+    stack = to_state_dict(random_graphs(space, 3))
+    single = {name: tensor[0] for name, tensor in stack.items()}
+    moved = random_transform(seeded())(stack, space)
+    expected = to_state_dict(random_transform(seeded())(to_graphs(stack, space)))
+    assert list(moved) == list(stack)
+    assert all(torch.equal(moved[name], expected[name]) for name in stack)
+    assert all(t.dtype is stack[name].dtype for name, t in moved.items())
+    alone = random_transform(seeded())(single, space)
+    wanted = to_state_dict(random_transform(seeded())(to_graphs([single], space)))
+    assert all(torch.equal(alone[name], wanted[name].reshape(alone[name].shape)) for name in alone)
+
+
+def test_transforms_refuse_what_is_no_graph(random_transform):
+    transform = random_transform(None)
     with pytest.raises(SpaceError, match=rf"{type(transform).__name__} expects a NeuronGraph.*, got Tensor"):
         transform(torch.zeros(3))
+    words = r"A state dict alone has no architecture\. Pass its weight space: transform\(state, space\)\."
+    with pytest.raises(SpaceError, match=words):
+        transform(mlp(nn.ReLU()).state_dict())
 
 
 def test_reprs():
-    affine = InputAffine(rotation=20, scale=(0.9, 1.1), shift=0.1)
-    assert repr(affine) == "InputAffine(rotation=20, scale=(0.9, 1.1), shear=0.0, shift=0.1, flip=False)"
-    assert repr(RandomSymmetry(scale=False)) == "RandomSymmetry(permute=True, scale=False, max_scale=10.0)"
+    assert repr(InputAffine()) == "InputAffine()"
+    affine = InputAffine(rotation=20, scale=(0.9, 1.1), shift=0.1, generator=seeded())
+    assert repr(affine) == "InputAffine(rotation=20, scale=(0.9, 1.1), shift=0.1)"
+    assert repr(OutputAffine(permute=True, layer="head")) == "OutputAffine(permute=True, layer='head')"
+    assert repr(RandomSymmetry(scale=False)) == "RandomSymmetry(scale=False)"
+    assert repr(WeightNoise(0.1)) == "WeightNoise(std=0.1)"
+    assert repr(DropWeights(0.1, units=True)) == "DropWeights(p=0.1, units=True)"
     space = trace(siren())
     assert repr(Normalize(random_graphs(space, 2))) == f"Normalize({space!r})"

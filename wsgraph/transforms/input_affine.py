@@ -1,23 +1,27 @@
-"""An INR seen through an affine change of its coordinates: exact in weight space."""
+"""Networks seen through an affine change of their inputs: exact in weight space."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space import Connection, WeightSpace
-from wsgraph.transforms.weight_transform import WeightTransform
+from wsgraph.transforms.affine_change import AffineChange, BlockEditor, find_layer
+from wsgraph.transforms.affine_transform import AffineTransform
 
 
-class InputAffine(WeightTransform):
-    r"""Random affine changes of the input coordinates, x -> A x + t, one for each network.
+class InputAffine(AffineTransform):
+    r"""Random affine changes of the coordinates of an INR, or of the channels of a CNN, one for each network.
 
-    The network f(A x + t) has the first weights W A and the first biases b + W t: nothing is refitted, nothing is
-    approximated. A = R · S · D with a rotation R, a shear S and a diagonal D of scales and flips.
+    .. math:: f'(x) = f(A x + t), \qquad W'_1 = W_1 A, \quad b'_1 = b_1 + W_1 t
+
+    Nothing is refitted, nothing is approximated. Every layer that reads the input is changed: linear maps and
+    convolutions (of channels) by any A, depthwise convolutions and batch normalisations by a diagonal A only. A
+    convolution of a kernel above 1 takes no t: where it pads with zeros, those are not shifted (a kernel of 1 is taken
+    to have no padding).
+
+    **Symmetry**: the changes commute with every symmetry of the space, whose elements leave inputs alone.
 
     Args:
         rotation: Angles are uniform in [-rotation, rotation], in degrees, in every plane of two coordinates.
@@ -25,7 +29,14 @@ class InputAffine(WeightTransform):
         shear: Entries of the shear above the diagonal are uniform in [-shear, shear].
         shift: Entries of t are uniform in [-shift, shift], in units of the coordinates.
         flip: Whether each coordinate may change its sign, with probability 1/2.
+        permute: Whether to permute the coordinates.
+        center: The point (c, c, ...) that A leaves in place: 0.5 for coordinates in [0, 1].
+        layer: Name of the input, where the network has several.
         generator: Source of randomness; the global one if not given.
+
+    Raises:
+        SpaceError: A range is none. When it is called: the input is not read as it is by linear maps, convolutions
+            and batch normalisations, or they cannot take up this change.
 
     Example:
         >>> import torch, wsgraph
@@ -35,133 +46,134 @@ class InputAffine(WeightTransform):
         NeuronGraph(11 nodes, 24 edges, 33 weights)
     """
 
-    def __init__(
-        self,
-        rotation: float = 0.0,
-        scale: tuple[float, float] = (1.0, 1.0),
-        shear: float = 0.0,
-        shift: float = 0.0,
-        flip: bool = False,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        if not 0 < scale[0] <= scale[1]:
-            raise SpaceError(f"scale must be a range (low, high) of positive numbers, got {scale}.")
-        for name, value in {"rotation": rotation, "shear": shear, "shift": shift}.items():
-            if not value >= 0:
-                raise SpaceError(f"{name} is the half-width of a range and must not be negative, got {value}.")
-        self.rotation = rotation
-        self.scale = scale
-        self.shear = shear
-        self.shift = shift
-        self.flip = flip
-        self.generator = generator
-
-    def __call__(self, data: Any, space: WeightSpace | None = None) -> Any:
-        """Transformed graphs; or a transformed state dict (of one network or a stack), whose space must be given."""
-        if not isinstance(data, Mapping):
-            return super().__call__(data)
-        if space is None:
-            raise SpaceError("A state dict alone has no architecture. Pass its weight space: transform(state, space).")
-        weights, integers = space.flatten(data)
-        moved = self._moved(space, weights.reshape(-1, space.num_weights))
-        return space.unflatten(moved.reshape(weights.shape), integers)
-
     def _moved(self, space: WeightSpace, weights: Tensor) -> Tensor:
-        dim = space.size(_input_layer(space))
-        matrix, vector = self.draw(len(weights), dim)
-        return affine_input(space, weights, matrix.to(weights), vector.to(weights))
-
-    def draw(self, count: int, dim: int) -> tuple[Tensor, Tensor]:
-        """Random A ``[count, dim, dim]`` and t ``[count, dim]``, float64."""
-
-        def uniform(*shape: int) -> Tensor:
-            return 2 * torch.rand(count, *shape, generator=self.generator, dtype=torch.float64) - 1
-
-        matrix = torch.eye(dim, dtype=torch.float64).repeat(count, 1, 1)
-        for i in range(dim):
-            for j in range(i + 1, dim):
-                angle = torch.deg2rad(uniform() * self.rotation)
-                plane = torch.eye(dim, dtype=torch.float64).repeat(count, 1, 1)
-                plane[:, i, i] = plane[:, j, j] = angle.cos()
-                plane[:, i, j], plane[:, j, i] = -angle.sin(), angle.sin()
-                matrix = matrix @ plane
-        matrix = matrix @ (torch.eye(dim, dtype=torch.float64) + torch.triu(uniform(dim, dim) * self.shear, 1))
-        low, high = torch.tensor(self.scale, dtype=torch.float64).log()
-        matrix = matrix * torch.exp(low + (high - low) * (uniform() + 1) / 2)[:, None, None]
-        if self.flip:
-            matrix = matrix * uniform(1, dim).sign()
-        return matrix, uniform(dim) * self.shift
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(rotation={self.rotation}, scale={self.scale}, shear={self.shear}, "
-            f"shift={self.shift}, flip={self.flip})"
-        )
+        dim = space.size(_input_layer(space, self.layer))
+        return affine_input(space, weights, *self.draw(len(weights), dim), layer=self.layer)
 
 
-def affine_input(space: WeightSpace, weights: Tensor, matrix: Tensor, vector: Tensor) -> Tensor:
-    """Weights of the networks f(A x + t), from those of f.
+def affine_input(
+    space: WeightSpace, weights: Tensor, matrix: Tensor, vector: Tensor, layer: str | None = None
+) -> Tensor:
+    """Weights of the networks f(A x + t), from those of f. See :class:`InputAffine`.
 
     Args:
-        space: The weight space, whose input is read by linear maps only.
+        space: The weight space.
         weights: ``[N, P]``.
-        matrix: A, ``[N, d, d]``.
-        vector: t, ``[N, d]``.
+        matrix: A, ``[N, d, d]``, or ``[d, d]`` for all networks.
+        vector: t, ``[N, d]`` or ``[d]``.
+        layer: Name of the input, where the network has several.
 
     Raises:
-        SpaceError: The input is not read by linear maps, or t is not zero and a first layer has no bias.
+        SpaceError: The input is not read as it is by linear maps, convolutions and batch normalisations, or they
+            cannot take up this change.
+
+    Example:
+        >>> import torch, wsgraph
+        >>> graph = wsgraph.to_graph(torch.nn.Linear(2, 1))
+        >>> swap = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> swapped = affine_input(graph.space, graph.weight_matrix, swap, torch.zeros(2))
+        >>> torch.equal(swapped[0, :2], graph.weights[[1, 0]])
+        True
     """
-    moved = weights.clone()
-    source = _input_layer(space)
-    for connection in space.connections:
-        if connection.source == source:
-            assert connection.block is not None
-            before = _matrix(space, weights, connection)
-            _matrix(space, moved, connection).copy_(before @ matrix)
-            bias = _bias(space, connection.target)
-            if bias is not None:
-                space.block_view(moved, bias).add_((before @ vector[:, :, None])[..., 0])
-            elif bool((vector != 0).any()):
-                name = space.layers[connection.target].name
-                raise SpaceError(f"The input cannot be shifted: layer {name!r} has no bias to take it up.")
-    return moved
+    source = _input_layer(space, layer)
+    editor = BlockEditor(space, weights)
+    change = AffineChange.of(matrix, vector, weights, space.size(source))
+    readers = [c for c in space.connections if c.source == source]
+    if not readers:
+        raise SpaceError(f"No weights read the input {space.layers[source].name!r}, so none can change it.")
+    for connection in readers:
+        _enter(editor, connection, change)
+    return editor.weights
 
 
-def _matrix(space: WeightSpace, weights: Tensor, connection: Connection) -> Tensor:
-    """View of a first weight, ``[N, targets, d]``."""
-    assert connection.block is not None
-    values = space.block_view(weights, connection.block)
-    return values.transpose(1, 2) if connection.target_axis == 1 else values
-
-
-def _bias(space: WeightSpace, layer: int) -> int | None:
-    return next((c.block for c in space.incoming[layer] if c.role == "bias"), None)
-
-
-def _input_layer(space: WeightSpace) -> int:
+def _input_layer(space: WeightSpace, name: str | None) -> int:
     """The layer of the coordinates.
 
     Raises:
-        SpaceError: There is none, or something other than first weights of their own reads it.
+        SpaceError: There is none.
     """
-    sources = [i for i, layer in enumerate(space.layers) if layer.is_source]
-    if len(sources) != 1 or space.layers[sources[0]].operator != "input":
+    inputs = [i for i, layer in enumerate(space.layers) if layer.operator == "input" and not layer.activation]
+    others = [layer.name for layer in space.layers if layer.is_source]
+    if not inputs and others:
         raise SpaceError(
-            "Expected a network of one input that linear maps read as it is, so that its units are coordinates; "
-            f"found the sources {[f'{space.layers[i].name} ({space.layers[i].operator})' for i in sources]}."
+            "The input has no coordinates: before the first weights, something else reads it (a positional encoding, "
+            f"a flatten, a slice), and what comes out is mere data {others}. Change the inputs themselves, or trace a "
+            "network whose first layers read them as they are."
         )
-    for connection in space.connections:
-        if connection.source == sources[0]:
-            _check_first(space, connection)
-    return sources[0]
+    return find_layer(space, inputs, name, "input")
 
 
-def _check_first(space: WeightSpace, connection: Connection) -> None:
-    """Make sure that a weight, and the bias beside it, act on the coordinates and on nothing else."""
-    name = space.layers[connection.target].name
-    if connection.block is None or len(space.blocks[connection.block].shape) != 2:
-        raise SpaceError(f"The input has no coordinates: layer {name!r} reads it, which is not a linear map of points.")
-    for block in (connection.block, _bias(space, connection.target)):
-        if sum(c.block == block for c in space.connections if block is not None) > 1:
-            tensor = space.blocks[block or 0].tensor
-            raise SpaceError(f"The input cannot be changed alone: {tensor!r} is used in other places, too.")
+def _enter(editor: BlockEditor, connection: Connection, change: AffineChange) -> None:
+    """Change a layer that reads x, so that it computes from x what it computed from A x + t."""
+    target = editor.space.layers[connection.target]
+    if connection.role == "weight" and target.operator == "linear":
+        _enter_linear(editor, connection, change)
+    elif target.operator == "batch_norm":
+        _enter_norm(editor, connection, change)
+    else:
+        what = target.pointwise or ("with computed weights" if target.operator == "linear" else target.operator)
+        raise SpaceError(
+            f"Layer {target.name!r} ({what}) reads the input, and no change of its weights is a change of the input: "
+            "expected linear maps, convolutions and batch normalisations only."
+        )
+
+
+def _enter_linear(editor: BlockEditor, connection: Connection, change: AffineChange) -> None:
+    weight = editor.matrix(connection)
+    if weight is None:
+        _check_diagonal(editor.space, connection, change)
+        diagonal = editor.vector(connection)  # [N, units, kernel]
+        copies = diagonal.shape[1] // change.vector.shape[1]  # units of the layer for each of the input
+        amount = diagonal * change.vector.repeat_interleave(copies, 1)[:, :, None]
+        diagonal.mul_(change.diagonal.repeat_interleave(copies, 1)[:, :, None])
+    else:
+        vector = change.vector.unflatten(1, (weight.shape[1], -1))
+        amount = torch.einsum("nptsk,nps->nptk", weight, vector).flatten(1, 2)
+        weight.copy_(torch.einsum("nptsk,npsj->nptjk", weight, change.pieces(weight.shape[1])))
+    if change.shifts:
+        _shift(editor, connection, amount)
+
+
+def _shift(editor: BlockEditor, connection: Connection, amount: Tensor) -> None:
+    """Add W t to the bias of a layer, where W t is one number ``[N, units, 1]`` for all positions."""
+    space, layer = editor.space, connection.target
+    name, incoming = space.layers[layer].name, space.incoming[layer]
+    tensor = space.blocks[connection.block or 0].tensor
+    rank = next(len(spec.shape) for spec in space.tensors if spec.name == tensor)
+    if amount.shape[-1] > 1 or (connection.target_axis == 1 and rank > 2):  # or a transposed convolution
+        raise SpaceError(
+            f"The input cannot be shifted: layer {name!r} reads it by a kernel, and some results may see less of it "
+            "than others (where it pads with zeros, which a weight space does not tell). Leave shift and center at 0."
+        )
+    bias = next((c for c in incoming if c.role == "bias"), None)
+    if bias is None:
+        raise SpaceError(f"The input cannot be shifted: layer {name!r} has no bias to take it up.")
+    editor.vector(bias).add_(amount)
+
+
+def _enter_norm(editor: BlockEditor, connection: Connection, change: AffineChange) -> None:
+    """(a x + t - m) γ = (x - (m - t) / a) (a γ)."""
+    _check_diagonal(editor.space, connection, change)
+    found = {c.role: c for c in editor.space.incoming[connection.target]}
+    factor = change.diagonal[:, :, None]
+    name = editor.space.layers[connection.target].name
+    if bool((factor == 0).any()):
+        raise SpaceError(f"Layer {name!r} normalises the input, which cannot be multiplied by 0 before it.")
+    if "gain" not in found and bool((factor != 1).any()):
+        raise SpaceError(f"The input cannot be scaled: layer {name!r} normalises it, and has no gain to take it up.")
+    mean = editor.vector(found["mean"])
+    mean.sub_(change.vector[:, :, None]).div_(factor)
+    if "gain" in found:
+        editor.vector(found["gain"]).mul_(factor)
+
+
+def _check_diagonal(space: WeightSpace, connection: Connection, change: AffineChange) -> None:
+    """Make sure that a change mixes no units, for a layer that reads every unit, or makes several of it, by itself."""
+    layer, source = space.layers[connection.target], space.layers[connection.source or 0]
+    if source.group not in (layer.group, space.groups[layer.group].parent):
+        raise SpaceError(f"Layer {layer.name!r} reads the input unit by unit, but has other units.")
+    if not change.is_diagonal:
+        raise SpaceError(
+            f"Layer {layer.name!r} reads every unit of the input by itself: it takes up scales, flips and shifts, but "
+            "nothing that mixes or permutes units."
+        )

@@ -8,18 +8,29 @@ from torch import Tensor
 from wsgraph.errors import SpaceError
 from wsgraph.graph import NeuronGraph, checked_graph
 from wsgraph.space import WeightSpace
+from wsgraph.transforms.block_size import block_rms, blocks_of, spread
 from wsgraph.transforms.weight_transform import WeightTransform
 
 
 class Normalize(WeightTransform):
     r"""Divide every block by its root mean square over a data set.
 
-    One number a block commutes with every permutation and scale; a number (or a mean) for each entry would not.
-    Running variances stay as they are, since their ε has no place in a quotient. The result is a set of features: it
-    no longer computes what the networks compute.
+    One number a block, whatever the unit: a number (or a mean) for each entry would break the symmetry. Running
+    variances stay as they are, since their ε has no place in a quotient, and so do blocks of zeros. The result is a
+    set of features: it no longer computes what the networks compute.
+
+    **Symmetry**: commutes with every permutation and every scale; not with half turns of sine units, which add to
+    biases.
 
     Args:
-        graphs: The data set, of one weight space: the training part.
+        graphs: The data set, of one weight space or of several: its training part.
+
+    Attributes:
+        sizes: For each weight space, the divisor of each of its blocks (float64).
+
+    Raises:
+        SpaceError: These are no neuron graphs, or a weight is not finite. When it is called: a graph has a weight
+            space that the data set does not have.
 
     Example:
         >>> import torch, wsgraph
@@ -30,20 +41,30 @@ class Normalize(WeightTransform):
     """
 
     def __init__(self, graphs: NeuronGraph) -> None:
-        matrix = checked_graph(graphs, type(self).__name__).weight_matrix
-        self.space = graphs.spaces[0]
-        sizes = [matrix[:, part].square().mean().sqrt() for part in self.space.slices]
-        sizes = [
-            torch.ones_like(size) if block.shift or not size > 0 else size
-            for block, size in zip(self.space.blocks, sizes, strict=True)
-        ]
-        self.sizes = torch.stack(sizes) if sizes else matrix.new_ones(0)
+        rows: dict[WeightSpace, list[Tensor]] = {}
+        for space, matrix in checked_graph(graphs, type(self).__name__).matrices():
+            rows.setdefault(space, []).append(block_rms(space, matrix.detach()))
+        self.sizes = {space: _sizes(space, torch.cat(found)) for space, found in rows.items()}
 
     def _moved(self, space: WeightSpace, weights: Tensor) -> Tensor:
-        if space != self.space:
-            raise SpaceError(f"Normalize was fitted to {self.space!r}, got a graph of {space!r}.")
-        counts = torch.tensor([block.numel for block in space.blocks], device=weights.device)
-        return weights / self.sizes.to(weights).repeat_interleave(counts)
+        if space not in self.sizes:
+            known = ", ".join(repr(known) for known in self.sizes)
+            raise SpaceError(f"Normalize was fitted to {known}, got a graph of {space!r}.")
+        return weights / spread(space, self.sizes[space]).to(weights)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.space!r})"
+        return f"{type(self).__name__}({', '.join(repr(space) for space in self.sizes)})"
+
+
+def _sizes(space: WeightSpace, rms: Tensor) -> Tensor:
+    """The divisors of a space's blocks from their sizes ``[N, blocks]`` in each network."""
+    broken = ~rms.isfinite()
+    if bool(broken.any()):
+        networks, blocks = broken.nonzero(as_tuple=True)
+        raise SpaceError(
+            f"{len(networks.unique())} of {len(rms)} networks have weights that are not finite, the first of them in "
+            f"{space.blocks[int(blocks[0])].tensor!r}. Leave these networks out."
+        )
+    sizes = rms.square().mean(0).sqrt()
+    sizes[blocks_of(space, "variance")] = 1
+    return torch.where(sizes > 0, sizes, 1)

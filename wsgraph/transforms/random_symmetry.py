@@ -12,6 +12,8 @@ from wsgraph.transforms.weight_transform import WeightTransform
 class RandomSymmetry(WeightTransform):
     """Move every network by a random symmetry of its own, which leaves its function unchanged.
 
+    **Symmetry**: whatever is invariant to all symmetries of the space cannot tell the networks from those before.
+
     Args:
         permute: Whether to permute units.
         scale: Whether to draw signs and magnitudes.
@@ -40,6 +42,3 @@ class RandomSymmetry(WeightTransform):
     def _moved(self, space: WeightSpace, weights: Tensor) -> Tensor:
         symmetry = space.random_symmetry(self.generator, self.permute, self.scale, self.max_scale, len(weights))
         return symmetry.act(weights)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(permute={self.permute}, scale={self.scale}, max_scale={self.max_scale})"
