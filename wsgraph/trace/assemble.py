@@ -188,11 +188,14 @@ class _Assembly:
             return [(Block(spec.name, (), (range(spec.numel),)), ())]
         strides = [prod(spec.shape[a + 1 :]) for a in range(len(spec.shape))]
         kernel = tuple(_spaced(np.arange(n) * strides[a]) for a, n in enumerate(spec.shape) if a not in used)
+        separate = any(0 not in axes and legs.shape[0] > 1 for axes, legs in labels.items())
         combinations: list[tuple[_Part, ...]] = [()]
         for axes, legs in labels.items():
             offsets = _offsets([spec.shape[a] for a in axes], [strides[a] for a in axes])
             combinations = [
-                (*c, part) for c in combinations for part in self._parts(legs, axes, offsets, c, strides[0])
+                (*c, part)
+                for c in combinations
+                for part in self._parts(legs, axes, offsets, c, strides[0], separate and 0 in axes)
             ]
         return [(self._block(spec.name, parts, kernel), parts) for parts in combinations]
 
@@ -210,23 +213,33 @@ class _Assembly:
         return Block(tensor, tuple(axes), (*copies, *kernel), self.tracer.shifts.get(tensor, 0.0), pieces, turns)
 
     def _parts(
-        self, legs: Ints, axes: tuple[int, ...], offsets: Ints, chosen: tuple[_Part, ...], stride: int
+        self,
+        legs: Ints,
+        axes: tuple[int, ...],
+        offsets: Ints,
+        chosen: tuple[_Part, ...],
+        stride: int,
+        separate: bool,
     ) -> list[_Part]:
-        """Cut an axis where group, scale or the layers met change; ``chosen`` are the parts of earlier axes."""
+        """Cut an axis where group, scale or the layers met change; ``chosen`` are the parts of earlier axes.
+
+        Several copies of a unit make one part, unless they are kept separate, since later axes differ among them.
+        """
         lines = self._lines(legs, axes, chosen, stride)
         kinds: dict[tuple[int, int], list[int]] = defaultdict(list)
         for position, leg in enumerate(lines[0].tolist()):
             kinds[self._group_of(leg), int(self.units.kind[leg])].append(position)
-        merged: dict[tuple[int, Scale, tuple[Meeting, ...]], list[Ints]] = defaultdict(list)
+        merged: dict[tuple[int, Scale, tuple[Meeting, ...], int], list[Ints]] = defaultdict(list)
         for group, kind in kinds:
             ranks = self.units.rank[self.units.slot[lines]]
             index = [np.flatnonzero(self._is(line, group, kind)) for line in lines]
             index = [i[np.argsort(r[i])] for i, r in zip(index, ranks, strict=True)]
             scale = self.scales.get(int(lines[0][index[0][0]]), ())
-            merged[group, scale, self.meetings.get(kind, ())].append(offsets[np.concatenate(index)])
+            own = kind if separate else -1
+            merged[group, scale, self.meetings.get(kind, ()), own].append(offsets[np.concatenate(index)])
         return [
             _Part(group, scale, meetings, index, copies, len(lines))
-            for (group, scale, meetings), indices in merged.items()
+            for (group, scale, meetings, _), indices in merged.items()
             for index, copies in _copies(indices)
         ]
 

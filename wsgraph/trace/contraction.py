@@ -28,6 +28,8 @@ def contract(tracer: Tracer, a: Value, b: Value, left: Letters, right: Letters, 
     sides = [_spread(v, own, everything) for v, own in ((a, left), (b, right))]
     summed = {i - len(everything) for i, letter in enumerate(everything) if letter not in out}
     sizes = {**dict(zip(left, a.shape, strict=True)), **dict(zip(right, b.shape, strict=True))}
+    for side, opposite, others in ((*sides, right), (*sides[::-1], left)):
+        _tell_places_apart(tracer, side, opposite, [sizes.get(c, 1) if c in others else 1 for c in everything], summed)
     labels, pairs = _paired(tracer, sides, summed)
     for (side, opposite), others in zip((sides, sides[::-1]), (right, left), strict=True):
         for label in (lab for lab in side.labels if span(lab) & summed):
@@ -37,6 +39,17 @@ def contract(tracer: Tracer, a: Value, b: Value, left: Letters, right: Letters, 
     result = _read(tracer, Value(sides[0].shape, tuple(labels), name=tracer.call), sides, pairs, summed)
     result = replace(result, labels=tuple(_gathered(label, everything, out) for label in result.labels))
     return replace(result, shape=tuple(tracer.shape))
+
+
+def _tell_places_apart(tracer: Tracer, side: Value, opposite: Value, sizes: Sequence[int], summed: set[int]) -> None:
+    """Units that meet other entries of the opposite side from place to place, of which no label there tells, stay."""
+    rank = len(sizes)
+    told = {a for label in opposite.labels for a in span(label)}
+    for label in side.labels:
+        axes = [a for a in span(label) - summed - told if sizes[a] > 1]
+        if axes and not opposite.is_zero:
+            dims = [sizes[a] if a - rank in axes else 1 for a in range(rank)]
+            tracer.legs.hold(label, np.arange(int(np.prod(dims))).reshape(dims))
 
 
 def _opened(tracer: Tracer, value: Value, own: Letters, out: Letters) -> Value:

@@ -31,10 +31,8 @@ def solve_scales(legs: Legs, units: Partition, names: list[str]) -> tuple[tuple[
         names: Names of the groups.
     """
     members = np.flatnonzero(units.is_first[units.slot])
-    level = units.level[units.group[units.slot]]
-    magnitudes, signs = _equations(legs, units)
-    magnitude = eliminate(magnitudes, members, level, lambda c: c)
-    sign = eliminate(signs, members, level, lambda c: c % 2)
+    equations = _equations(legs, units)
+    magnitude, sign = (_solved(table, members, units, r) for table, r in zip(equations, (_same, _odd), strict=True))
     classes: list[ScaleClass] = []
     numbers: dict[int, int] = {}
     counts: dict[int, int] = defaultdict(int)
@@ -47,6 +45,41 @@ def solve_scales(legs: Legs, units: Partition, names: list[str]) -> tuple[tuple[
             suffix = f".{counts[group]}" if counts[group] > 1 else ""
             classes.append(ScaleClass(names[group] + suffix, group, values))
     return tuple(classes), {leg: _scale(magnitude[leg], sign[leg], numbers) for leg in members.tolist()}
+
+
+def _same(coefficient: Fraction) -> Fraction:
+    return coefficient
+
+
+def _odd(coefficient: Fraction) -> Fraction:
+    return coefficient % 2
+
+
+def _solved(
+    equations: list[Expression], members: Ints, units: Partition, reduce: Callable[[Fraction], Fraction]
+) -> dict[int, Expression]:
+    """Every leg by free legs of its own unit and of the larger units that it is a part of.
+
+    Where it would take others, those have the multiplier 1: the equations of the first unit do not tell which of their
+    units belongs to which.
+    """
+    level = units.level[units.group[units.slot]]
+    while True:
+        solution = eliminate(equations, members, level, reduce)
+        strangers = {other for leg, form in solution.items() for other in form if not _is_above(units, leg, other)}
+        if not strangers:
+            return solution
+        equations = [{leg: Fraction(1)} for leg in sorted(strangers)] + equations
+
+
+def _is_above(units: Partition, leg: int, other: int) -> bool:
+    """Whether a leg belongs to the group of another one, or to one of its ancestors."""
+    group, wanted = int(units.group[units.slot[leg]]), int(units.group[units.slot[other]])
+    while group >= 0:
+        if group == wanted:
+            return True
+        group = int(units.parent[group])
+    return False
 
 
 def eliminate(
@@ -93,7 +126,7 @@ def _equations(legs: Legs, units: Partition) -> tuple[list[Expression], list[Exp
     """Equations in magnitudes and in signs for the first unit of each group."""
     magnitudes: list[Expression] = []
     signs: list[Expression] = []
-    for still in (*legs.pinned, unmentioned(legs)):
+    for still in (*legs.pinned, unmentioned(legs), units.ambiguous):
         for leg in still[units.is_first[units.slot[still]]].tolist():
             magnitudes.append({leg: Fraction(1)})
             signs.append({leg: Fraction(1)})

@@ -35,6 +35,7 @@ class Partition:
         parent: ``[groups]``, the parent group, or -1.
         level: ``[groups]``, how many larger units lie above.
         first: ``[groups]``, the slot of rank 0.
+        ambiguous: Legs of one unit that nothing, or only their places, tells apart: they have no multipliers.
     """
 
     slot: Ints
@@ -45,6 +46,7 @@ class Partition:
     parent: Ints
     level: Ints
     first: Ints
+    ambiguous: Ints
 
     @cached_property
     def is_first(self) -> Bools:
@@ -62,8 +64,8 @@ def partition(legs: Legs) -> Partition:
     for some in (*legs.pinned, unmentioned(legs)):
         anchored[slot[some]] = True
     anchored[tree.crossing] = True
-    kind, coarse = _kinds(legs, tree, anchored)
-    anchored[slot[_rank_within(slot, kind) > 0]] = True  # two legs of one unit that nothing tells apart
+    kind, coarse, twins = _kinds(legs, tree, anchored)
+    anchored[slot[twins]] = True
     for child in np.argsort(-tree.depth, kind="stable"):
         if tree.parent[child] >= 0 and anchored[child]:
             anchored[tree.parent[child]] = True
@@ -71,9 +73,9 @@ def partition(legs: Legs) -> Partition:
     for record in legs.records:
         if record.holds:
             still[slot[record.legs[0]]] = True
-    return _grouped(
-        tree, _columns(slot, kind, coarse), (_signature(slot, kind), _signature(slot, coarse)), anchored, still
-    )
+    signatures = _signature(slot, kind), _signature(slot, coarse)
+    columns, ambiguous = _columns(slot, kind, coarse), _repeated(slot, coarse)
+    return _grouped(tree, columns, signatures, anchored, still, ambiguous)
 
 
 def unmentioned(legs: Legs) -> Ints:
@@ -96,15 +98,25 @@ def _slots(legs: Legs) -> Ints:
 # ------------------------------------------------------------------ colours
 
 
-def _kinds(legs: Legs, tree: Nesting, anchored: Bools) -> tuple[Ints, Ints]:
-    """Kinds of the legs, and coarser ones in which the places that hold units are all alike."""
+def _kinds(legs: Legs, tree: Nesting, anchored: Bools) -> tuple[Ints, Ints, Ints]:
+    """Kinds of the legs, coarser ones in which the places that hold units are all alike, and twins.
+
+    Twins are legs of one unit that nothing tells apart. Each is a kind of its own, since what is said of one of them
+    is not said of the other; so their units stay.
+    """
     birth = np.repeat(np.arange(len(legs.births)), legs.births)
     own = np.where(tree.crossing[tree.slot], tree.slot + 1, 0)
     start = _relabel(birth, anchored[tree.slot], own)
     fine = _refine(start, tree.slot, legs.records)
-    if not any(r.holds for r in legs.records):
-        return fine, fine
-    return fine, _refine(start, tree.slot, [r for r in legs.records if not r.holds])
+    coarse = fine
+    if any(r.holds for r in legs.records):
+        coarse = _refine(start, tree.slot, [r for r in legs.records if not r.holds])
+    twins = _repeated(tree.slot, fine)
+    if len(twins):
+        number = np.zeros_like(fine)
+        number[twins] = twins + 1
+        fine = _refine(_relabel(fine, number), tree.slot, legs.records)
+    return fine, coarse, twins
 
 
 def _refine(kind: Ints, slot: Ints, records: list[Record]) -> Ints:
@@ -152,7 +164,15 @@ def _signature(slot: Ints, kind: Ints) -> Ints:
 # ------------------------------------------------------------------- groups
 
 
-def _grouped(tree: Nesting, kind: Ints, signatures: tuple[Ints, Ints], anchored: Bools, still: Bools) -> Partition:
+def _repeated(slot: Ints, kind: Ints) -> Ints:
+    """The legs that share their kind with another leg of their unit."""
+    number = _relabel(slot, kind)
+    return np.flatnonzero(np.bincount(number)[number] > 1)
+
+
+def _grouped(
+    tree: Nesting, kind: Ints, signatures: tuple[Ints, Ints], anchored: Bools, still: Bools, ambiguous: Ints
+) -> Partition:
     """Number the groups in the order of their first slots, and the slots of each, piece by piece."""
     count = len(tree.parent)
     key, rank = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
@@ -170,9 +190,8 @@ def _grouped(tree: Nesting, kind: Ints, signatures: tuple[Ints, Ints], anchored:
     group = in_order(key)
     first = np.zeros(group.max(initial=-1) + 1, dtype=np.int64)
     first[group[rank == 0]] = np.flatnonzero(rank == 0)
-    return Partition(
-        tree.slot, kind, group, rank, still[first], _above(tree, first, group, -1), tree.level[first], first
-    )
+    parent, level = _above(tree, first, group, -1), tree.level[first]
+    return Partition(tree.slot, kind, group, rank, still[first], parent, level, first, ambiguous)
 
 
 def _above(tree: Nesting, slots: Ints, values: Ints, default: int) -> Ints:

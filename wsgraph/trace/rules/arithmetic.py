@@ -78,7 +78,8 @@ def summed(tracer: Tracer, a: Any, b: Any) -> list[Label]:
             tracer.legs.equal(x, y)
             labels.append(x)
         else:
-            part, whole = (x, y) if span(y) < span(x) else (y, x)
+            part, whole, other = (x, y, b[1]) if span(y) < span(x) else (y, x, a[1])
+            _meets_copies(tracer, part, whole, other)
             tracer.legs.nest(part, parent=whole, magnitude=(1, -1), sign=(1, 1))
             labels.append(part)
     return labels
@@ -122,7 +123,8 @@ def multiplied(tracer: Tracer, x: Value, y: Value, power: int = 1) -> list[Label
             if span(p) == span(q):
                 tracer.legs.relate(product, p, q, magnitude=(1, -1, -power), sign=(1, 1, 1))
             else:
-                whole = q if part is p else p
+                whole, other = (q, b[1]) if part is p else (p, a[1])
+                _meets_copies(tracer, part, whole, other)
                 powers = (1, -1, -power) if part is p else (1, -power, -1)
                 tracer.legs.nest(product, part, parent=whole, magnitude=powers, sign=(1, 1, 1))
             labels.append(product)
@@ -227,6 +229,15 @@ def _meets_data(tracer: Tracer, label: Label, other: Any, keeps_multiplier: bool
     places = _places(other, label) if isinstance(other, Value) else None
     if places is not None and not other.is_zero:
         tracer.legs.hold(label, places)
+
+
+def _meets_copies(tracer: Tracer, part: Label, whole: Label, other: Value) -> None:
+    """Parts of a unit meet its value at several places, where its entries differ: then the parts keep their places."""
+    rank = part.ndim - 1
+    axes = [a for a in span(part) - span(whole) if -a <= len(other.shape) and other.shape[a] > 1]
+    if axes and not other.is_zero:
+        dims = [part.shape[1:][a] if a - rank in axes else 1 for a in range(rank)]
+        tracer.legs.hold(part, np.arange(int(np.prod(dims))).reshape(dims))
 
 
 def _places(other: Value, label: Label) -> Ints | None:

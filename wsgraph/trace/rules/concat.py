@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ def cat(tracer: Tracer, tensors: list[Value], dim: int = 0) -> Value:
 
 def _joined(tracer: Tracer, sides: list[list[Label]], tensors: list[Value]) -> list[Label]:
     """Labels that the values have beside those along which they are put together: they join where all have them."""
+    if any(span(a) & span(b) for t in tensors for a, b in combinations(t.labels, 2)):
+        raise NotCovered("a form in which an axis has units of two kinds")
     labels: list[Label] = []
     for label in (lab for side in sides for lab in side):
         known = next((k for k in labels if span(k) == span(label)), None)

@@ -34,6 +34,7 @@ def conv(
 ) -> Value:
     """Convolutions of any stride, padding and dilation: linear maps between channels, with kernel axes."""
     axis = 1 - len(weight.shape)  # of the channels, counted from the end
+    _pin_pixels(tracer, input, axis)
     if groups > 1 and groups == input.shape[axis]:
         return depthwise(tracer, input, axis, weight, bias)
     return linear_map(tracer, input, axis, weight, out_axis=0, in_axis=1, bias=bias, groups=groups)
@@ -53,9 +54,17 @@ def conv_transpose(
 ) -> Value:
     """Transposed convolutions, whose weights have the sources first."""
     axis = 1 - len(weight.shape)
+    _pin_pixels(tracer, input, axis)
     if groups > 1 and groups == input.shape[axis] == weight.shape[0] and weight.shape[1] == 1:
         return depthwise(tracer, input, axis, weight, bias)
     return linear_map(tracer, input, axis, weight, out_axis=1, in_axis=0, bias=bias, groups=groups)
+
+
+def _pin_pixels(tracer: Tracer, x: Value, axis: int) -> None:
+    """Units that are pixels, and not channels, keep their places under a kernel."""
+    for label in x.labels:
+        if any(a > axis for a in span(label)) and axis not in span(label):
+            tracer.legs.pin(label)
 
 
 @rule("convolution")
