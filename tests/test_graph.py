@@ -68,7 +68,7 @@ def test_an_mlp_against_loops_over_its_state_dict(rng):
                 weight = state[f"{name}.weight"][i, j].item()
                 edges.append((first[layer] + j, first[layer + 1] + i, (weight,), 0, 0))
     assert edges_of(graph) == sorted(edges)
-    assert graph.x.tolist() == [[b, 0.0, 0.0, 0.0, 0.0] for b in bias]
+    assert graph.x.tolist() == [[b, *[0.0] * 5] for b in bias]
     assert graph.node_layer.tolist() == [0] * 3 + [1] * 5 + [2] * 4 + [3] * 2
     assert [OPERATORS[t] for t in graph.node_type.tolist()] == ["input"] * 3 + ["linear"] * 11
     assert (graph.num_nodes, graph.num_edges) == (14, len(edges))
@@ -92,27 +92,27 @@ def test_a_conv_net_against_loops_over_its_state_dict(rng):
             edges += [(first[3] + j, first[4] + i, (w, *pad), 0, k) for k, w in enumerate(kernel)]
         edges += [(first[4] + i, first[5] + o, (state["7.weight"][o, i].item(), *pad), 0, 0) for o in range(2)]
     assert edges_of(graph) == sorted(edges)
-    rows = [[0.0] * 5 for _ in range(2)]
-    rows += [[state["0.bias"][i].item(), 0.0, 0.0, 0.0, 0.0] for i in range(3)]
+    rows = [[0.0] * 6 for _ in range(2)]
+    rows += [[state["0.bias"][i].item(), *[0.0] * 5] for i in range(3)]
     keys = [f"1.{key}" for key in ("bias", "weight", "running_mean", "running_var")]
-    rows += [[state[key][i].item() for key in keys] + [0.0] for i in range(3)]
-    rows += [[0.0, 0.0, 0.0, 0.0, state["2.weight"].item()] for _ in range(3)]
-    rows += [[0.0] * 5 for _ in range(4)]
-    rows += [[state["7.bias"][i].item(), 0.0, 0.0, 0.0, 0.0] for i in range(2)]
+    rows += [[*(state[key][i].item() for key in keys), 0.0, 0.0] for i in range(3)]
+    rows += [[*[0.0] * 4, state["2.weight"].item(), 0.0] for _ in range(3)]
+    rows += [[0.0] * 6 for _ in range(4)]
+    rows += [[state["7.bias"][i].item(), *[0.0] * 5] for i in range(2)]
     assert graph.x.tolist() == rows
-    assert NODE_FEATURES == ("bias", "gain", "mean", "variance", "slope")
+    assert NODE_FEATURES == ("bias", "gain", "mean", "variance", "slope", "part")
 
 
 def test_a_norm_without_parameters_has_gain_and_variance_one():
     graph = to_graph(nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4, elementwise_affine=False), nn.Linear(4, 2)))
     norm = [layer.operator for layer in graph.space.layers].index("layer_norm")
-    assert graph.x[graph.node_layer == norm].tolist() == [[0.0, 1.0, 0.0, 1.0, 0.0]] * 4
+    assert graph.x[graph.node_layer == norm].tolist() == [[0.0, 1.0, 0.0, 1.0, 0.0, 0.0]] * 4
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_views_fit_each_other(name, spaces):
     graph = to_graph(small(name), spaces[name])
-    count, edges = spaces[name].num_nodes, topology(spaces[name]).edge_index.shape[1]
+    count, edges = spaces[name].num_nodes, topology(spaces[name]).num_edges
     assert graph.x.shape == (count, len(NODE_FEATURES))
     assert graph.node_type.shape == graph.node_layer.shape == (count,)
     assert graph.edge_index.shape == (2, edges)

@@ -17,8 +17,8 @@ import wsgraph
 
 ROOT = Path(wsgraph.__file__).parent
 OPTIONAL = ("lightning", "matplotlib", "pytorch_lightning", "torch_scatter", "typer")
-ORDER = ("errors", "space", "trace", "graph", "nn", "transforms", "datasets", "zoo", "align", "tasks", "testing")
-"""A part may import itself and the parts before it; ``wsgraph/__init__.py`` and the command line import all."""
+ORDER = ("errors", "space", "trace", "graph", "nn", "transforms", "datasets", "zoo", "align", "tasks", "testing", "cli")
+"""A part may import itself and the parts before it; ``wsgraph/__init__.py`` imports all."""
 FORBIDDEN = {("zoo", "nn")}
 """Training networks needs no networks over networks."""
 

@@ -292,8 +292,8 @@ def test_a_mixed_batch_equals_the_dense_route_on_its_own_space(siren_space):
 
 def test_large_kernels_are_parallel_edges():
     form = topology(traced("large_kernels"))
-    assert form.edge_weight.shape[1] == 1
-    assert sorted(set(form.edge_offset.tolist())) == list(range(25))
+    assert form.edges.weight.shape[1] == form.num_columns == 1
+    assert sorted(set(form.edges.offset.tolist())) == list(range(25))
 
 
 # --------------------------------------------------------------------------------------------------------- gradients
@@ -474,7 +474,8 @@ def forward_error(model, x, points=None):
     points = x if points is None else points
     space, expected = trace(model, x), model(x)
     states = DualFlow(space, len(points), 1, out_channels=1).double().states
-    states.inputs["0"].copy_(points.T)
+    (inputs,) = states.inputs.values()
+    inputs.copy_(points.T)
     for factors in states.kernels.values():
         factors.fill_(1)
     answers = states(to_graph(model, space).weights[None])

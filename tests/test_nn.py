@@ -5,7 +5,7 @@ import torch
 from networks import SMALL, bilinear_product, mlp, residual_mlp, siren
 from torch import nn
 
-from wsgraph import SpaceError, trace
+from wsgraph import ScaleSet, SpaceError, WeightSpace, trace
 from wsgraph.graph import topology
 from wsgraph.nn import (
     FeatureUpdate,
@@ -17,11 +17,13 @@ from wsgraph.nn import (
     canonical,
     perceptron,
 )
+from wsgraph.nn.aligned import aligned
 from wsgraph.nn.canonical import unit_norm
-from wsgraph.nn.forward import apply_pointwise
-from wsgraph.nn.structure import flow_weights, freedoms, layer_bias, structure
-from wsgraph.nn.units import HIDDEN, INPUT, OUTPUT, batch_units, unit_table
-from wsgraph.space.parts import Pointwise
+from wsgraph.nn.pointwise import apply_pointwise, carried, keeps_scales
+from wsgraph.nn.powers import freedoms, part, powers
+from wsgraph.nn.structure import flow_weights, layer_bias, structure
+from wsgraph.nn.units import HIDDEN, INPUT, OUTPUT, batch_flows, batch_units, edge_flows, unit_table
+from wsgraph.space import Factor, NeuronGroup, Pointwise, ScaleClass
 from wsgraph.testing import random_graphs
 
 FLAGS = [(magnitude, sign) for magnitude in (False, True) for sign in (False, True)]
@@ -198,8 +200,8 @@ def gated():
 
 def flows_by_name(space, target):
     names = [layer.name for layer in space.layers]
-    flows = structure(space).flows[layer_named(space, target)]
-    return [(names[flow.source], flow.block is None, flow.diagonal) for flow in flows]
+    links = [flow.link for flow in structure(space).flows[layer_named(space, target)]]
+    return [(names[link.source], link.block is None, link.targets == link.sources == 1) for link in links]
 
 
 def test_flows_of_a_residual_mlp(residual):
@@ -256,7 +258,7 @@ def test_numbers_of_a_batch_norm_are_folded():
     weights = random_graphs(space, 3, dtype=torch.double).weight_matrix
     state, layer = space.unflatten(weights), layer_named(space, "1")
     gain = state["1.weight"] / (state["1.running_var"] + 1e-5).sqrt()
-    torch.testing.assert_close(flow_weights(space, structure(space).flows[layer][0], weights), gain[..., None])
+    torch.testing.assert_close(flow_weights(space, structure(space).flows[layer][0], weights)[..., 0, 0, 0], gain)
     torch.testing.assert_close(layer_bias(space, layer, weights), state["1.bias"] - gain * state["1.running_mean"])
 
 
@@ -266,11 +268,11 @@ def test_numbers_of_weights_are_targets_sources_kernel():
     state = space.unflatten(weights)
     for name in ("4", "8"):
         flow = structure(space).flows[layer_named(space, name)][0]
-        shape = {"4": (3, 8, 6, 9), "8": (3, 10, 8, 16)}[name]
+        shape = {"4": (3, 1, 8, 6, 9), "8": (3, 1, 10, 8, 16)}[name]
         assert torch.equal(flow_weights(space, flow, weights), state[f"{name}.weight"].reshape(shape))
     tied = traced("TiedAutoencoder")
     weights = random_graphs(tied, 2).weight_matrix
-    encoder, decoder = (flow_weights(tied, structure(tied).flows[i][0], weights)[..., 0] for i in (1, 2))
+    encoder, decoder = (flow_weights(tied, structure(tied).flows[i][0], weights)[:, 0, ..., 0] for i in (1, 2))
     assert torch.equal(encoder, decoder.mT)
 
 
@@ -281,27 +283,30 @@ def test_unit_table(residual):
     assert units.index.tolist() == [i for size in sizes for i in range(size)]
     assert units.magnitude.sum() == sum(sizes[1:-1])
     assert not bool(units.sign.any() or units.norm.any() or units.eps.any())
-    assert bool(units.flows.all())
+    edges = edge_flows(residual)
+    assert bool(edges.flows.all())
+    assert not bool(edges.magnitude.any() or edges.sign.any())
 
 
 def test_unit_table_of_norms_and_gates(gated):
-    units, edges = unit_table(gated), topology(gated)
+    units, form, flows = unit_table(gated), topology(gated), edge_flows(gated).flows
     norms = [layer_named(gated, name) for name in ("stem.1", "head.0.1")]
-    assert torch.equal(units.norm, torch.isin(edges.node_layer, torch.tensor(norms)))
+    assert torch.equal(units.norm, torch.isin(form.node_layer, torch.tensor(norms)))
     assert torch.equal(units.eps != 0, units.norm)
     assert units.eps.max() == 1e-5
-    source, target = edges.node_layer[edges.edge_index]
+    source, target = form.node_layer[form.edges.index]
     gate, product = layer_named(gated, "gate.3"), layer_named(gated, "mul")
-    assert torch.equal(~units.flows, (source == gate) & (target == product))
-    assert int((~units.flows).sum()) == 16
+    assert torch.equal(~flows, (source == gate) & (target == product))
+    assert int((~flows).sum()) == 16
 
 
 def test_tables_of_a_batch_follow_one_another(residual):
     graphs = random_graphs(residual, 3)
     one, three = unit_table(residual), batch_units(graphs)
     assert torch.equal(three.depth, one.depth.repeat(3))
-    assert torch.equal(three.flows, one.flows.repeat(3))
-    assert len(three.flows) == graphs.num_edges
+    flows = batch_flows(graphs).flows
+    assert torch.equal(flows, edge_flows(residual).flows.repeat(3))
+    assert len(flows) == graphs.num_edges
 
 
 # --------------------------------------------------------------------------------------------------- the other layers
@@ -319,10 +324,10 @@ def test_weight_update_leaves_unused_blocks_alone():
     space = traced("UnusedParameter")
     weights, after = updated_by(WeightUpdate(space, 4, 3), space, 4, 3)
     changed = {}
-    for block, part in zip(space.blocks, space.slices, strict=True):
-        changed[block.tensor] = bool((weights[:, part] != after[:, part]).all())
+    for block, here in zip(space.blocks, space.slices, strict=True):
+        changed[block.tensor] = bool((weights[:, here] != after[:, here]).all())
         if not changed[block.tensor]:
-            assert torch.equal(weights[:, part], after[:, part])
+            assert torch.equal(weights[:, here], after[:, here])
     unused = {name for name in changed if not name.startswith("body.")}
     assert unused == {"unused", "spare.weight", "spare.bias"}
     assert {name for name, value in changed.items() if not value} == unused
@@ -357,7 +362,7 @@ def test_encoder_routes_agree_and_reset():
     space = traced("cnn")
     encoder, graphs = NeuronEncoder(space, 4).double(), random_graphs(space, 2, dtype=torch.double)
     nodes, edges = encoder.dense(graphs.weight_matrix)
-    x, edge_index, edge_attr = encoder.sparse(graphs, batch_units(graphs))
+    x, edge_index, edge_attr = encoder.sparse(graphs, batch_units(graphs), batch_flows(graphs))
     torch.testing.assert_close(torch.cat(nodes, 1).flatten(0, 1), x, rtol=1e-12, atol=1e-12)
     assert sum(e.numel() for e in edges.values()) == edge_attr.numel()
     assert edge_index.shape == (2, len(edge_attr))
@@ -366,6 +371,103 @@ def test_encoder_routes_agree_and_reset():
             parameter.fill_(7.5)
     encoder.reset_parameters()
     assert not any(bool((parameter == 7.5).any()) for parameter in encoder.parameters())
+
+
+# ----------------------------------------------------------------------------------------------- scales of states
+
+
+CLASSES = tuple(ScaleClass(v.name, 0, v) for v in (ScaleSet.POSITIVE, ScaleSet.SIGN, ScaleSet.NONZERO))
+
+
+def scales_only():
+    """A space with a positive, a signed and a nonzero class, and nothing else."""
+    return WeightSpace((), (NeuronGroup("units", 3),), CLASSES, (), (), ())
+
+
+def test_powers_count_what_is_free():
+    space = scales_only()
+    positive, sign, both = ((Factor(i, 2.0, 1),) for i in range(3))
+    assert powers(space, (positive, 1)) == ((0, 2.0, 0),)
+    assert powers(space, (sign, 1)) == powers(space, (sign, -1)) == ((1, 0.0, 1),)
+    assert powers(space, (both, -0.5), (positive, 0.5)) == ((0, 1.0, 0), (2, -1.0, 0))
+    assert powers(space, (both, 1), (both, -1)) == powers(space, (sign, 1), (sign, 1)) == ()
+    assert [part(both, *flags) for flags in FLAGS] == [(), ((2, 0.0, 1),), ((2, 2.0, 0),), both]
+    assert freedoms(space, (*positive, *sign)) == (True, True)
+    assert freedoms(space, ()) == (False, False)
+
+
+def scaled_by(monomial, multiplier):
+    total = 1.0
+    for number, power, parity in monomial:
+        total *= abs(multiplier[number]) ** power * (-1.0 if parity and multiplier[number] < 0 else 1.0)
+    return total
+
+
+@pytest.mark.parametrize(
+    ("have", "want"),
+    [
+        (((2, 1.0, 1),), ((2, 1.0, 1),)),
+        (((2, 1.0, 1),), ((2, 1.0, 0),)),  # |x|
+        (((2, 1.0, 1),), ((2, 2.0, 0),)),  # x^2
+        (((2, 1.0, 1),), ((2, 0.0, 1),)),  # x / |x|
+        (((2, 1.0, 1),), ((2, -1.0, 1),)),  # 1 / x
+        (((0, 1.0, 0), (1, 0.0, 1)), ()),
+        (((0, 1.0, 0), (2, 2.0, 1)), ((0, 0.5, 0), (2, 1.0, 1))),
+        (((0, 1.0, 0),), ((0, 1.0, 0), (1, 0.0, 1))),  # a sign from nowhere
+        (((0, 1.0, 0), (2, 1.0, 1)), ((0, 1.0, 0), (2, 2.0, 1))),  # two powers
+        (((1, 0.0, 1), (2, 1.0, 1)), ((2, 1.0, 1),)),  # one sign of two
+        ((), ((0, 1.0, 0),)),
+    ],
+)
+def test_carried_states_have_the_multiplier_that_is_wanted(have, want, rng):
+    x, multiplier = torch.randn(4, 3, generator=rng, dtype=torch.double), {0: 3.0, 1: -1.0, 2: -0.2}
+    before, after = carried(x, have, want), carried(x * scaled_by(have, multiplier), have, want)
+    possible = not any(n not in [m for m, _, _ in have] for n, _, _ in want) and have not in TOO_MUCH
+    assert (before is not None) == possible
+    if before is not None:
+        torch.testing.assert_close(after, before * scaled_by(want, multiplier), rtol=1e-12, atol=1e-12)
+        assert torch.equal(carried(0 * x, have, want), 0 * x)
+
+
+TOO_MUCH = [((0, 1.0, 0), (2, 1.0, 1)), ((1, 0.0, 1), (2, 1.0, 1))]
+
+
+def test_carried_states_have_gradients_at_zero():
+    x = torch.zeros(2, 3, requires_grad=True)
+    for want in (((2, 2.0, 0),), ((2, 0.5, 1),), ((2, -1.0, 1),), ()):
+        (gradient,) = torch.autograd.grad(carried(x, ((2, 1.0, 1),), want).sum(), x)
+        assert bool(torch.isfinite(gradient).all())
+
+
+def test_calls_that_do_not_keep_scales_are_found():
+    one, other, product = ((0, 1.0, 0),), ((2, 1.0, 1),), ((0, 1.0, 0), (2, 1.0, 1))
+    assert keeps_scales(Pointwise("relu.default"), CLASSES, [one], one)
+    assert not keeps_scales(Pointwise("relu.default"), CLASSES, [other], other)
+    assert keeps_scales(Pointwise("mul.Tensor", ("$0", "$1")), CLASSES, [one, other], product)
+    assert not keeps_scales(Pointwise("mul.Tensor", ("$0", "$1")), CLASSES, [one, other], one)
+    assert keeps_scales(Pointwise("exp.default"), CLASSES, [()], ())
+    assert keeps_scales(Pointwise("sqrt.default"), CLASSES, [((0, 2.0, 0),)], one)
+
+
+def test_values_beside_other_units():
+    """Heads of three units each; two heads; and units that have nothing to do with them."""
+    groups = (NeuronGroup("heads", 2), NeuronGroup("parts", 6, parent=0), NeuronGroup("others", 4))
+    space = WeightSpace((), groups, (), (), (), ())
+    heads, parts = torch.tensor([[[1.0], [2.0]]]), torch.arange(6.0).reshape(1, 6, 1)
+    assert aligned(space, heads, 0, 1).flatten().tolist() == [1, 1, 1, 2, 2, 2]
+    assert aligned(space, parts, 1, 0).flatten().tolist() == [1, 4]
+    assert aligned(space, parts, 1, 1) is parts
+    assert aligned(space, parts, 1, 2).flatten().tolist() == [2.5] * 4
+
+
+@pytest.mark.parametrize("name", ["sqrt", "log", "rsqrt", "reciprocal", "atanh"])
+def test_undefined_values_are_zero_and_have_finite_gradients(name):
+    x = torch.tensor([-1.5, 0.0, 0.3], requires_grad=True)
+    y = apply_pointwise(Pointwise(f"{name}.default"), [x])
+    expected = getattr(torch, name)(x.detach())
+    assert torch.equal(y, torch.where(torch.isfinite(expected), expected, 0))
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert bool(torch.isfinite(gradient[[0, 2]]).all())
 
 
 def test_unknown_pointwise_operators_are_refused():

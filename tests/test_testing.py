@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import SMALL, cnn, mlp, randomize
+from networks import SMALL, cnn, mlp, randomize, siren
+from networks_nested import NESTED
 from torch import nn
 from torch_geometric.data import Batch
 
@@ -23,6 +24,7 @@ from wsgraph.testing import (
     roundtrip as roundtrip_module,
 )
 from wsgraph.testing.changes import changes
+from wsgraph.testing.moves import can_move
 
 LAWS_OF_MODELS = [assert_invariant, assert_equivariant, assert_sensitive, assert_batch_consistent, assert_routes_agree]
 
@@ -451,6 +453,28 @@ def test_weights_that_hide_the_symmetry_are_refused(law, space):
         law(model, graphs)
 
 
+def test_half_turns_and_multipliers_in_common_move_blocks():
+    turning = replace(trace(siren((2, 4, 1))), scales=())
+    no_scales = tuple(replace(b, axes=tuple(replace(a, scale=(), group=0) for a in b.axes)) for b in turning.blocks)
+    found = [can_move(replace(turning, blocks=no_scales), i) for i in range(4)]
+    assert found == [True, True, False, False]  # the weight and the bias before the sine
+    heads = trace(NESTED["attention"][0](), torch.zeros(2, 4, 3))
+    names = [block.tensor for block in heads.blocks]
+    assert [n for i, n in enumerate(names) if not can_move(heads, i)] == ["3.bias"]
+
+
+def test_changes_of_blocks_in_pieces_stay_in_them(rng):
+    space = trace(NESTED["groups"][0](), torch.zeros(2, 2, 8, 8))
+    graphs, found = networks(space), list(changes(space, rng, 10.0))
+    here = [c for c in found if space.blocks[c.place[0]].pieces > 1]
+    assert {(c.place[1], c.verb) for c in here} == {(a, v) for a in (0, 1) for v in ("permuting", "scaling")}
+    for change in here:
+        view = space.block_view(change(graphs).weight_matrix, change.place[0])
+        before = space.block_view(graphs.weight_matrix, change.place[0])
+        assert not torch.equal(view, before)
+        assert view.shape == (3, 2, 4, 3, 3, 3)
+
+
 @pytest.mark.parametrize("law", [assert_invariant, assert_equivariant, assert_sensitive])
 def test_spaces_without_symmetry_are_refused(law):
     linear = trace(nn.Linear(2, 3))
@@ -514,6 +538,36 @@ def test_wrong_powers_and_a_lost_epsilon_break_the_function():
     blocks = tuple(replace(block, shift=0.0) for block in space.blocks)
     with pytest.raises(AssertionError, match=r"float64.*relative error"):
         assert_function_preserved(model, replace(space, blocks=blocks))
+
+
+def test_matrices_on_groups_that_are_not_linear_break_the_function():
+    model = mlp(nn.ReLU(), (2, 4, 1))
+    space = trace(model)
+    wrong = replace(space, groups=tuple(replace(group, linear=not group.fixed) for group in space.groups))
+    with pytest.raises(AssertionError, match=r"Already broken by a matrix on group '0' alone\."):
+        assert_function_preserved(model, wrong)
+    assert_function_preserved(mlp(nn.Identity(), (2, 4, 1)))  # and do not where they are
+
+
+def test_half_turns_of_a_wrong_length_break_the_function():
+    model = siren((2, 6, 1), omega=3.0)
+    space = trace(model)
+    wrong = replace(space, phases=tuple(replace(phase, period=1.1 * phase.period) for phase in space.phases))
+    with pytest.raises(AssertionError, match=r"Already broken by turning 'hidden\.0' alone\."):
+        assert_function_preserved(model, wrong)
+
+
+def test_units_and_their_parts_are_suspected_one_by_one():
+    """Keys that are multiplied as the queries are, not by the inverse: no permutation is to blame."""
+    model, x = NESTED["attention"][0](), torch.randn(2, 4, 3)
+    space = trace(model, x)
+    queries, keys, _ = (b for b in space.blocks if b.tensor == "1.qkv.weight")
+    same = replace(keys, axes=(replace(keys.axes[0], scale=queries.axes[0].scale), keys.axes[1]))
+    wrong = replace(space, blocks=tuple(same if block == keys else block for block in space.blocks))
+    with pytest.raises(AssertionError, match="Already broken by") as caught:
+        assert_function_preserved(model, wrong, example_inputs=x)
+    assert "permuting group" not in str(caught.value)
+    assert "scaling class" in str(caught.value)
 
 
 def test_a_space_without_symmetry_proves_nothing():

@@ -2,12 +2,10 @@
 
 import re
 from collections import Counter, OrderedDict
-from itertools import permutations, product
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
 from networks import (
     ACTIVATIONS,
     LARGE,
@@ -27,7 +25,7 @@ from networks import (
 )
 from torch import nn
 
-from wsgraph import ScaleSet, Symmetry, TraceError, WeightSpace, trace, verify
+from wsgraph import ScaleSet, TraceError, trace, verify
 from wsgraph.testing import assert_function_preserved, assert_roundtrip
 from wsgraph.trace import rule
 from wsgraph.trace.registry import find_rule
@@ -114,10 +112,13 @@ NUM_GROUPS = {
 
 SCALES = {
     ScaleSet.POSITIVE: ("ReLU", "LeakyReLU", "PReLU", "RReLU"),
-    ScaleSet.SIGN: ("Tanh", "sin", "erf", "atan", "Hardtanh", "Softshrink", "Hardshrink", "Tanhshrink", "Softsign"),
+    ScaleSet.SIGN: (
+        *("Tanh", "sin", "cos", "erf", "atan"),
+        *("Hardtanh", "Softshrink", "Hardshrink", "Tanhshrink", "Softsign"),
+    ),
     ScaleSet.NONZERO: ("Identity", "abs", "square"),
 }
-"""What each activation leaves free; nothing for all others (the signs of the even cosine are not looked for)."""
+"""What each activation leaves free; nothing for all others. The cosine takes any sign, and hands none on."""
 
 
 def expected_scales(activation):
@@ -149,60 +150,6 @@ def test_every_entry_of_the_table_is_tried():
 )
 def test_arguments_and_compositions_of_activations(activation, values):
     assert scale_sets(trace(mlp(activation))) == ({values: 2} if values else {})
-
-
-def every_symmetry(space):
-    """All elements of the group that leave magnitudes alone."""
-    orders = [permutations(range(g.size)) if not g.fixed else [range(g.size)] for g in space.groups]
-    signs = [(1.0, -1.0) if c.values.has_sign else (1.0,) for c in space.scales]
-    multipliers = [product(s, repeat=space.groups[c.group].size) for s, c in zip(signs, space.scales, strict=True)]
-    for choice in product(product(*orders), product(*multipliers)):
-        chosen_orders, chosen_multipliers = ([torch.tensor(list(row)) for row in rows] for rows in choice)
-        yield Symmetry(space, tuple(chosen_orders), tuple(row.double() for row in chosen_multipliers))
-
-
-def signed_permutations(size):
-    """``[n, size, size]``: all permutation matrices, with all signs."""
-    rows = torch.eye(size, dtype=torch.float64)
-    orders = torch.tensor(list(permutations(range(size))))
-    signs = torch.tensor(list(product((1.0, -1.0), repeat=size)), dtype=torch.float64)
-    return (signs[None, :, :, None] * rows[orders][:, None]).flatten(0, 1)
-
-
-def as_set(states):
-    """State dicts as a set, up to rounding."""
-    flat = (torch.cat([tensor.reshape(-1) for tensor in state.values()]).tolist() for state in states)
-    return {tuple(round(number, 9) + 0.0 for number in numbers) for numbers in flat}
-
-
-@pytest.mark.parametrize(("activation", "count"), [(nn.ReLU, 6), (nn.Tanh, 6 * 2**3), (nn.GELU, 6)])
-def test_brute_force_finds_the_same_group(activation, count, rng):
-    """A hidden layer's rows and columns, permuted and flipped in all ways, together or not: which keep the function?"""
-    model = randomize(nn.Sequential(nn.Linear(2, 3), activation(), nn.Linear(3, 1)).double(), rng)
-    x, state, matrices = torch.randn(16, 2, dtype=torch.float64), model.state_dict(), signed_permutations(3)
-    weights, biases, heads = matrices @ state["0.weight"], matrices @ state["0.bias"], state["2.weight"] @ matrices.mT
-    hidden = model[1](weights @ x.t() + biases[..., None])
-    outputs = heads[:, None] @ hidden[None] + state["2.bias"]
-    kept = ((outputs - model(x).t()).abs().amax(dim=(2, 3)) < 1e-9).nonzero().tolist()
-    found = [dict(zip(state, (weights[i], biases[i], heads[j], state["2.bias"]), strict=True)) for j, i in kept]
-    symmetries = list(every_symmetry(trace(model)))
-    assert len(found) == len(symmetries) == count
-    assert as_set(found) == as_set(g(state) for g in symmetries)
-
-
-@pytest.mark.parametrize("width", [2, 4, 5])
-@pytest.mark.parametrize(("activation", "signed"), [(nn.ReLU, False), (nn.Tanh, True), (nn.GELU, False)])
-def test_brute_force_over_signed_permutations_of_hidden_units(width, activation, signed, rng):
-    model = randomize(nn.Sequential(nn.Linear(2, width), activation(), nn.Linear(width, 2)).double(), rng)
-    x = torch.randn(16, 2, dtype=torch.float64)
-    matrices = signed_permutations(width)
-    hidden = matrices @ model[0](x).t()
-    outputs = (model[2].weight @ matrices.mT) @ model[1](hidden) + model[2].bias[:, None]
-    kept = (outputs - model(x).t()).abs().amax(dim=(1, 2)) < 1e-9
-    has_minus = (matrices < 0).any(dim=2).any(dim=1)
-    assert torch.equal(kept, torch.ones_like(kept) if signed else ~has_minus)
-    assert (ScaleSet.SIGN in scale_sets(trace(model))) == signed
-    assert free_sizes(trace(model)) == [width]
 
 
 # ---------------------------------------------------------------------------------------------------------- maximal
@@ -366,15 +313,17 @@ def test_an_operator_without_a_rule_pins_and_is_named():
 def test_a_rule_of_ones_own_frees_what_was_pinned():
     class Scan(nn.Module):
         def forward(self, x):
-            return torch.cumsum(x, dim=0)
+            return torch.logcumsumexp(x, dim=0)
 
     model = nn.Sequential(nn.Linear(3, 8), Scan(), nn.Linear(8, 2))
     assert free_sizes(trace(model)) == []
-    assert find_rule("cumsum") is None
+    assert find_rule("logcumsumexp") is None
 
-    @rule("cumsum")
-    def cumsum(tracer, x, dim):
-        return tracer.result(x.label)
+    @rule("logcumsumexp")
+    def logcumsumexp(tracer, x, dim):
+        (label,) = x.labels
+        tracer.legs.restrict(label)
+        return tracer.result(label)
 
     try:
         assert free_sizes(trace(model)) == [8]
@@ -382,7 +331,7 @@ def test_a_rule_of_ones_own_frees_what_was_pinned():
     finally:
         from wsgraph.trace import registry
 
-        del registry._RULES["cumsum"]
+        del registry._RULES["logcumsumexp"]
 
 
 # ------------------------------------------------------------------------------------------- a value, not an object
@@ -483,7 +432,7 @@ def test_inputs_may_be_a_tensor_a_tuple_a_list_or_a_dictionary():
 
 
 def test_inputs_that_cannot_be_found_are_asked_for():
-    with pytest.raises(TraceError, match=r"No example input .* TwoInputs .*missing 1 required.*example_inputs"):
+    with pytest.raises(TraceError, match=r"No example input .* TwoInputs .*failed with.*example_inputs"):
         trace(TwoInputs())
 
 
@@ -549,80 +498,11 @@ def test_complex_parameters_are_refused_by_name():
         trace(Complex(), torch.randn(2, 3))
 
 
-# ---------------------------------------------------------------------------------------------------- compositions
-
-
-class Joined(nn.Module):
-    """The input of a body and its output, joined by a function."""
-
-    def __init__(self, body, join):
-        super().__init__()
-        self.body, self.join = body, join
-
-    def forward(self, x):
-        return self.join(x, self.body(x))
-
-
-class Rejoined(nn.Module):
-    """The halves of the input, one of them through an activation; in the other order if they swap."""
-
-    def __init__(self, activation, swap=False):
-        super().__init__()
-        self.activation, self.swap = activation, swap
-
-    def forward(self, x):
-        first, second = x.chunk(2, dim=-1)
-        halves = (first, self.activation(second))
-        return torch.cat(halves[::-1] if self.swap else halves, dim=-1)
-
-
-UNARY = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.Tanh, nn.Softsign, nn.Identity, nn.GELU, nn.Sigmoid, nn.ELU)
-
-steps = st.tuples(
-    st.sampled_from(("linear", "residual", "concat", "rejoin", "norm", "activation", "gate", "product")),
-    st.sampled_from(UNARY),
-    st.sampled_from((4, 6)),
-)
-
-
-def composed(recipe):
-    """A network of these steps between a linear stem and a linear head."""
-    layers, width = [nn.Linear(3, 4)], 4
-    for kind, activation, size in recipe:
-        if kind == "linear":
-            layers.append(nn.Linear(width, size))
-            width = size
-        elif kind == "residual":
-            body = nn.Sequential(nn.Linear(width, 5), activation(), nn.Linear(5, width))
-            layers.append(Joined(body, torch.add))
-        elif kind == "concat" and width <= 12:
-            body = nn.Sequential(nn.Linear(width, width), activation())
-            layers.append(Joined(body, lambda x, y: torch.cat((x, y), dim=-1)))
-            width *= 2
-        elif kind in ("gate", "product"):
-            body = nn.Sequential(nn.Linear(width, width), nn.Sigmoid() if kind == "gate" else activation())
-            layers.append(Joined(body, torch.mul))
-        else:
-            layers.append({"rejoin": Rejoined(activation()), "norm": nn.LayerNorm(width)}.get(kind, activation()))
-    return nn.Sequential(*layers, nn.Linear(width, 2))
-
-
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(recipe=st.lists(steps, min_size=1, max_size=6), seed=st.integers(0, 9))
-def test_any_composition_keeps_its_function(recipe, seed):
-    torch.manual_seed(seed)
-    model = randomize(composed(recipe), torch.Generator().manual_seed(seed))
-    space = trace(model, torch.randn(2, 3))
-    assert space.pins == ()
-    assert verify(model, space, example_inputs=torch.randn(2, 3)) <= 1e-8
-    assert WeightSpace.from_json(space.to_json()) == space
-
-
 @pytest.mark.parametrize(
-    "reverse", [Elementwise(lambda x: x.flip(-1)), Rejoined(nn.Identity(), swap=True)], ids=["flip", "swap"]
+    "reverse", [lambda x: x.flip(-1), lambda x: torch.cat(x.chunk(2, dim=-1)[::-1], dim=-1)], ids=["flip", "swap"]
 )
 def test_units_may_be_read_backwards(reverse):
-    model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), reverse, nn.Linear(2, 2))
+    model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), Elementwise(reverse), nn.Linear(2, 2))
     assert verify(model) <= 1e-9
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import networkx
 
-from wsgraph.graph.topology import NODE_FEATURES, OPERAND_EDGE
+from wsgraph.graph.topology import EDGE_KINDS, NODE_FEATURES
 
 if TYPE_CHECKING:
     from wsgraph.graph.neuron_graph import NeuronGraph
@@ -19,7 +19,7 @@ def to_networkx(graph: NeuronGraph) -> networkx.MultiDiGraph:
     features = graph.x.tolist()
     for node, (layer, row) in enumerate(zip(layers, features, strict=True)):
         result.add_node(node, layer=layer.name, operator=layer.operator, **dict(zip(NODE_FEATURES, row, strict=True)))
-    kinds = ["operand" if t == OPERAND_EDGE else "weight" for t in graph.edge_type.tolist()]
+    kinds = [EDGE_KINDS[t] for t in graph.edge_type.tolist()]
     columns = zip(
         graph.edge_index.t().tolist(), graph.edge_attr.tolist(), kinds, graph.edge_offset.tolist(), strict=True
     )

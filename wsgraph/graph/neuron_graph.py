@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from wsgraph.errors import SpaceError
-from wsgraph.graph.topology import numbers_at, topology
+from wsgraph.graph.topology import Topology, numbers_at, topology
 from wsgraph.space import WeightSpace
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ class NeuronGraph(Data):
     ``weight_matrix`` ``[B, P]`` is a view.
 
     Shapes:
-        - ``x`` ``[N, 5]``: bias, gain, mean, variance and slope of each unit (0 or 1 where it has none)
+        - ``x`` ``[N, 6]``: bias, gain, mean, variance, slope and another number of each unit (0 or 1 where it has none)
         - ``edge_index`` ``[2, E]``: source and target, in the direction of the forward pass, sorted by target
         - ``edge_attr`` ``[E, K]``: the weight, K kernel entries for convolutions (1 for skips)
-        - ``edge_type``, ``edge_offset`` ``[E]``: weight or operand; kernel offset (large kernels are parallel edges)
+        - ``edge_type``, ``edge_offset`` ``[E]``: index into ``wsgraph.graph.EDGE_KINDS``; kernel offset (large kernels
+          are parallel edges)
         - ``node_type``, ``node_layer`` ``[N]``: operator and layer of each unit
 
     Example:
@@ -84,19 +86,19 @@ class NeuronGraph(Data):
     @property
     def x(self) -> Tensor:
         """Node features, one column for each of ``wsgraph.graph.NODE_FEATURES``."""
-        return self._gather("node_feature")
+        return self._gather(lambda form: form.node_feature)
 
     @property
     def edge_attr(self) -> Tensor:
         """Edge features: the weights, kernel entries as columns."""
-        return self._gather("edge_weight")
+        return self._gather(lambda form: form.edges.weight)
 
     @property
     def edge_index(self) -> Tensor:
         """Sources and targets."""
         pieces, start = [], 0
         for space, count in self.runs():
-            index = topology(space).edge_index
+            index = topology(space).edges.index
             starts = start + torch.arange(count) * space.num_nodes
             pieces.append((index[:, None] + starts[None, :, None]).reshape(2, -1))
             start += count * space.num_nodes
@@ -105,27 +107,27 @@ class NeuronGraph(Data):
     @property
     def edge_type(self) -> Tensor:
         """Kind of each edge."""
-        return self._repeat("edge_type")
+        return self._repeat(lambda form: form.edges.kind)
 
     @property
     def edge_offset(self) -> Tensor:
         """Kernel offset of each edge."""
-        return self._repeat("edge_offset")
+        return self._repeat(lambda form: form.edges.offset)
 
     @property
     def node_type(self) -> Tensor:
         """Operator of each node."""
-        return self._repeat("node_type")
+        return self._repeat(lambda form: form.node_type)
 
     @property
     def node_layer(self) -> Tensor:
         """Layer of each node."""
-        return self._repeat("node_layer")
+        return self._repeat(lambda form: form.node_layer)
 
     @property
     def num_edges(self) -> int:
         """Number of edges of all graphs."""
-        return sum(count * topology(space).edge_index.shape[1] for space, count in self.runs())
+        return sum(count * topology(space).num_edges for space, count in self.runs())
 
     def runs(self) -> list[tuple[WeightSpace, int]]:
         """Weight spaces of consecutive graphs, and how many graphs share them."""
@@ -137,13 +139,13 @@ class NeuronGraph(Data):
         parts = self.weights.split(sizes)
         return [(space, part.view(count, -1)) for (space, count), part in zip(self.runs(), parts, strict=True)]
 
-    def _repeat(self, name: str) -> Tensor:
-        pieces = [getattr(topology(space), name).repeat(count) for space, count in self.runs()]
+    def _repeat(self, table: Callable[[Topology], Tensor]) -> Tensor:
+        pieces = [table(topology(space)).repeat(count) for space, count in self.runs()]
         return torch.cat(pieces).to(self.weights.device)
 
-    def _gather(self, name: str) -> Tensor:
+    def _gather(self, table: Callable[[Topology], Tensor]) -> Tensor:
         """Numbers of the weights at the positions that the topology names, graph after graph."""
-        pieces = [numbers_at(m, getattr(topology(space), name)).flatten(0, 1) for space, m in self.matrices()]
+        pieces = [numbers_at(m, table(topology(space))).flatten(0, 1) for space, m in self.matrices()]
         columns = max(values.shape[1] for values in pieces)
         return torch.cat([torch.nn.functional.pad(values, (0, columns - values.shape[1])) for values in pieces])
 
@@ -162,16 +164,18 @@ class NeuronGraph(Data):
 
         return to_networkx(self)
 
-    def draw(self, path: str | PathLike[str], max_units: int = 32) -> None:
-        """Draw the graph, layer beside layer, into a PNG or SVG file.
+    def draw(self, path: str | PathLike[str], max_units: int = 32, level: str = "auto") -> None:
+        """Draw the graph into a PNG or SVG file.
 
         Args:
             path: Name of the file; its ending gives the format.
-            max_units: Layers with more units are thinned to this many, and the picture says so.
+            max_units: Where units are drawn, layers with more are thinned to this many, and the picture says so.
+            level: ``"units"`` for a circle for each unit and a line for each weight, ``"layers"`` for a box for each
+                layer, or ``"auto"``: units up to 32 layers and 4,000 units.
         """
-        from wsgraph.graph.draw import draw
+        from wsgraph.graph.drawing import draw
 
-        draw(self, path, max_units)
+        draw(self, path, max_units, level)
 
     def __repr__(self) -> str:
         if "weights" not in self._store:

@@ -1,125 +1,159 @@
-"""Nodes and edges of the neuron graphs of a weight space: integers only, made once for each space."""
+"""Nodes and edges of the neuron graphs of a weight space: integers only, made when something asks for them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
 
-from wsgraph.space import Connection, WeightSpace
+from wsgraph.graph.links import Link, block_positions, is_vector, links, num_edges, positions
+from wsgraph.space import WeightSpace
 
-MAX_KERNEL_COLUMNS = 9
-"""Kernels up to this size are columns of ``edge_attr``; larger ones are parallel edges, one for each offset."""
+NODE_FEATURES = ("bias", "gain", "mean", "variance", "slope", "part")
+"""Columns of ``x``. The bias of a normalisation is its shift; a part is any other vector that a unit has."""
 
-NODE_FEATURES = ("bias", "gain", "mean", "variance", "slope")
-"""Columns of ``x``. The bias of a normalisation is its shift."""
+ROLES = {"shift": "bias", "operand": "part"}
+"""The columns of vectors whose role has another name."""
 
 OPERATORS = (
     *("input", "data", "linear", "pointwise", "mean", "sum", "amax", "amin", "softmax", "log_softmax"),
-    *("batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "other"),
+    *("batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "product", "other"),
 )
 """Vocabulary of node types."""
 
-WEIGHT_EDGE, OPERAND_EDGE = 0, 1
-"""Edge types: an entry of a weight, or the passing of a value from unit to unit (skips, norms, activations)."""
+EDGE_KINDS = ("weight", "operand", "part")
+"""Names of the edge types."""
+
+WEIGHT_EDGE, OPERAND_EDGE, PART_EDGE = range(3)
+"""An entry of a weight; the passing of a value from unit to unit; an entry of what a computed weight is made of."""
+
+MAX_KEPT_EDGES = 2**22
+"""Edges of larger graphs are made anew for every question, since they take more memory than the weights."""
 
 
 @dataclass(frozen=True, eq=False)
-class Topology:
+class Edges:
     """Edges run from source to target, in the direction of the forward pass, sorted by target.
 
     Attributes:
-        edge_index: ``[2, E]``.
-        edge_weight: ``[E, K]``, where each edge's numbers stand in the flat weights; P for a column without one,
-            P + 1 for the number 1 of an operand edge.
-        edge_type: ``[E]``, ``WEIGHT_EDGE`` or ``OPERAND_EDGE``.
-        edge_offset: ``[E]``, kernel offset of a parallel edge.
-        node_feature: ``[N, F]``, where each node's numbers stand in the flat weights; P for none, P + 1 for the
-            number 1 (gain and variance of a normalisation without them).
-        node_type: ``[N]``, index into ``OPERATORS``.
-        node_layer: ``[N]``, index of the layer.
+        index: ``[2, E]``.
+        weight: ``[E, K]``, where each edge's numbers stand in the flat weights; P for a column without one, P + 1 for
+            the number 1 of an operand edge.
+        kind: ``[E]``, ``WEIGHT_EDGE``, ``OPERAND_EDGE`` or ``PART_EDGE``.
+        offset: ``[E]``, kernel offset of a parallel edge.
+        link: ``[E]``, the number of the edge's link.
     """
 
-    edge_index: Tensor
-    edge_weight: Tensor
-    edge_type: Tensor
-    edge_offset: Tensor
-    node_feature: Tensor
-    node_type: Tensor
-    node_layer: Tensor
+    index: Tensor
+    weight: Tensor
+    kind: Tensor
+    offset: Tensor
+    link: Tensor
+
+
+class Topology:
+    """Nodes and edges of one neuron graph.
+
+    Args:
+        space: The weight space.
+    """
+
+    def __init__(self, space: WeightSpace) -> None:
+        self.space = space
+
+    @cached_property
+    def num_edges(self) -> int:
+        """Number of edges."""
+        return num_edges(self.space)
+
+    @cached_property
+    def num_columns(self) -> int:
+        """K, the number of columns of ``edge_attr``."""
+        return max((link.columns for link in links(self.space)), default=1)
+
+    @property
+    def edges(self) -> Edges:
+        """All tables of the edges."""
+        return self._kept_edges if self.num_edges <= MAX_KEPT_EDGES else _edges(self.space, self.num_columns)
+
+    @cached_property
+    def _kept_edges(self) -> Edges:
+        return _edges(self.space, self.num_columns)
+
+    @cached_property
+    def node_feature(self) -> Tensor:
+        """``[N, F]``: where each node's numbers stand in the flat weights.
+
+        P for none, P + 1 for the number 1 (gain and variance of a normalisation without them).
+        """
+        return _node_features(self.space)
+
+    @cached_property
+    def node_type(self) -> Tensor:
+        """``[N]``, index into ``OPERATORS``."""
+        return torch.tensor([_operator_number(layer.operator) for layer in self.space.layers])[self.node_layer]
+
+    @cached_property
+    def node_layer(self) -> Tensor:
+        """``[N]``, index of the layer."""
+        sizes = torch.tensor([self.space.size(i) for i in range(len(self.space.layers))], dtype=torch.long)
+        return torch.arange(len(sizes)).repeat_interleave(sizes)
 
 
 @lru_cache(maxsize=64)
 def topology(space: WeightSpace) -> Topology:
     """The topology of a weight space."""
-    pieces = [_edges(space, c) for c in dict.fromkeys(space.connections) if c.source is not None]
-    columns = max((p[1].shape[1] for p in pieces), default=1)
-    width = space.num_weights
-    ends = torch.cat([torch.empty(2, 0, dtype=torch.long), *(p[0] for p in pieces)], dim=1)
-    padded = [torch.nn.functional.pad(p[1], (0, columns - p[1].shape[1]), value=width) for p in pieces]
-    weight = torch.cat([torch.empty(0, columns, dtype=torch.long), *padded])
-    kind = torch.cat([torch.empty(0, dtype=torch.long), *(torch.full((p[1].shape[0],), p[3]) for p in pieces)])
-    offset = torch.cat([torch.empty(0, dtype=torch.long), *(p[2] for p in pieces)])
-    order = ends[1].argsort(stable=True)
-    sizes = torch.tensor([space.size(i) for i in range(len(space.layers))])
-    types = torch.tensor([_operator_number(layer.operator) for layer in space.layers])
-    return Topology(
-        ends[:, order],
-        weight[order],
-        kind[order],
-        offset[order],
-        _node_features(space),
-        types.repeat_interleave(sizes),
-        torch.arange(len(sizes)).repeat_interleave(sizes),
-    )
+    return Topology(space)
 
 
 def numbers_at(weights: Tensor, positions: Tensor) -> Tensor:
     """Numbers ``[B, n, k]`` of weights ``[B, P]`` at positions ``[n, k]``, with 0 at P and 1 at P + 1."""
-    constants = torch.tensor([0.0, 1.0], dtype=weights.dtype, device=weights.device).expand(len(weights), 2)
-    return torch.cat([weights, constants], dim=1)[:, positions.to(weights.device)]
+    positions, count = positions.to(weights.device), weights.shape[1]
+    weights = weights if count else weights.new_zeros(len(weights), 1)
+    numbers = weights[:, positions.clamp(max=weights.shape[1] - 1)]
+    return numbers.masked_fill_(positions == count, 0.0).masked_fill_(positions == count + 1, 1.0)
 
 
 def _operator_number(operator: str) -> int:
     return OPERATORS.index(operator) if operator in OPERATORS else len(OPERATORS) - 1
 
 
-def _edges(space: WeightSpace, connection: Connection) -> tuple[Tensor, Tensor, Tensor, int]:
-    """Ends ``[2, e]``, positions of the numbers ``[e, k]``, kernel offsets ``[e]`` and type of a connection's edges."""
-    assert connection.source is not None
-    first_source, first_target = space.node_offsets[connection.source], space.node_offsets[connection.target]
-    if connection.block is None:
-        units = torch.arange(space.size(connection.target))
-        source = units if space.size(connection.source) > 1 else 0 * units  # one unit may meet many
-        ends = torch.stack([first_source + source, first_target + units])
-        return ends, torch.full((len(units), 1), space.num_weights + 1), torch.zeros_like(units), OPERAND_EDGE
-    positions = _matrix(space, connection)
-    if positions.dim() == 2:  # a diagonal
-        units = torch.arange(len(positions))
-        source, target = first_source + units, first_target + units
+def _edges(space: WeightSpace, columns: int) -> Edges:
+    pieces = [_edges_of(space, link, columns) for link in links(space)]
+    empty = torch.empty(0, dtype=torch.long)
+    index = torch.cat([empty.expand(2, 0), *(p[0] for p in pieces)], dim=1)
+    order = index[1].argsort(stable=True)
+    weight = torch.cat([empty.reshape(0, columns), *(p[1] for p in pieces)])
+    kind = [torch.full((len(p[1]),), _kind(link)) for p, link in zip(pieces, links(space), strict=True)]
+    number = [torch.full((len(p[1]),), i) for i, p in enumerate(pieces)]
+    rest = (torch.cat([empty, *tables])[order] for tables in (kind, [p[2] for p in pieces], number))
+    return Edges(index[:, order], weight[order], *rest)
+
+
+def _kind(link: Link) -> int:
+    kinds = {"operand": OPERAND_EDGE, "part": PART_EDGE}
+    return kinds.get(link.connection.role, WEIGHT_EDGE)
+
+
+def _edges_of(space: WeightSpace, link: Link, columns: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Ends ``[2, e]``, positions of the numbers ``[e, columns]`` and kernel offsets ``[e]`` of a link's edges."""
+    shape = (link.pieces, link.targets, link.sources)
+    target, source = (torch.arange(link.pieces * n).reshape(link.pieces, n) for n in shape[1:])
+    target = (space.node_offsets[link.target] + target)[:, :, None].expand(shape)
+    source = (space.node_offsets[link.source] + source)[:, None].expand(shape)
+    ends = torch.stack([source.reshape(-1), target.reshape(-1)])
+    if link.block is None:
+        numbers = torch.full((ends.shape[1], 1), space.num_weights + 1)
     else:
-        target = (first_target + torch.arange(positions.shape[0]))[:, None].expand(positions.shape[:2]).reshape(-1)
-        source = (first_source + torch.arange(positions.shape[1]))[None].expand(positions.shape[:2]).reshape(-1)
-        positions = positions.reshape(-1, positions.shape[2])
-    return *_columns_or_edges(torch.stack([source, target]), positions), WEIGHT_EDGE
-
-
-def _columns_or_edges(ends: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Kernel positions ``[e, k]`` as columns of one edge, or as edges of their own if there are many."""
-    count, kernel = positions.shape
-    if kernel <= MAX_KERNEL_COLUMNS:
-        return ends, positions, torch.zeros(count, dtype=torch.long)
-    return ends.repeat_interleave(kernel, dim=1), positions.reshape(-1, 1), torch.arange(kernel).repeat(count)
-
-
-def _matrix(space: WeightSpace, connection: Connection) -> Tensor:
-    """Positions in the flat vector: ``[targets, sources, kernel]`` of a matrix, ``[units, kernel]`` of a diagonal."""
-    assert connection.block is not None
-    block, part = space.blocks[connection.block], space.slices[connection.block]
-    positions = torch.arange(part.start, part.stop).reshape(*block.shape[: len(block.axes)], block.kernel_size)
-    return positions.transpose(0, 1) if connection.target_axis == 1 else positions
+        numbers = positions(space, link).reshape(-1, link.kernel)
+    offset = torch.zeros(ends.shape[1], dtype=torch.long)
+    if link.is_parallel:
+        offset = torch.arange(link.kernel).repeat(len(numbers))
+        ends, numbers = ends.repeat_interleave(link.kernel, dim=1), numbers.reshape(-1, 1)
+    missing = columns - numbers.shape[1]
+    return ends, torch.nn.functional.pad(numbers, (0, missing), value=space.num_weights), offset
 
 
 def _node_features(space: WeightSpace) -> Tensor:
@@ -129,8 +163,10 @@ def _node_features(space: WeightSpace) -> Tensor:
             nodes = slice(space.node_offsets[i], space.node_offsets[i + 1])
             table[nodes, [NODE_FEATURES.index(n) for n in ("gain", "variance")]] = space.num_weights + 1
     for connection in space.connections:
-        name = "bias" if connection.role == "shift" else connection.role
-        if connection.block is not None and name in NODE_FEATURES:
+        name = ROLES.get(connection.role, connection.role)
+        if connection.block is not None and is_vector(space, connection) and name in NODE_FEATURES:
+            units, count = len(space.blocks[connection.block].axes[0].offsets), space.size(connection.target)
+            where = block_positions(space, connection.block).reshape(units, -1)[:, 0]
             nodes = slice(space.node_offsets[connection.target], space.node_offsets[connection.target + 1])
-            table[nodes, NODE_FEATURES.index(name)] = _matrix(space, connection)[:, 0]
+            table[nodes, NODE_FEATURES.index(name)] = where.repeat_interleave(count // units)
     return table

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from wsgraph.errors import SpaceError
-from wsgraph.graph import NODE_FEATURES, NeuronGraph, topology
-from wsgraph.graph.topology import MAX_KERNEL_COLUMNS, WEIGHT_EDGE
+from wsgraph.graph import NODE_FEATURES, NeuronGraph, links, topology
+from wsgraph.graph.topology import OPERAND_EDGE
+from wsgraph.nn.canonical import canonical
 from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow, flow_weights, layer_bias, structure
-from wsgraph.nn.units import INPUT, OUTPUT, Units, unit_table
+from wsgraph.nn.units import INPUT, OUTPUT, EdgeFlows, Units, unit_table
 from wsgraph.space import WeightSpace
 
 BIAS, GAIN, MEAN, VARIANCE = (NODE_FEATURES.index(name) for name in ("bias", "gain", "mean", "variance"))
@@ -35,13 +36,13 @@ class NeuronEncoder(nn.Module):
     def __init__(self, space: WeightSpace, channels: int) -> None:
         super().__init__()
         self.space = space
-        units, edges = unit_table(space), topology(space)
-        self.columns = edges.edge_weight.shape[1]
+        units, parallel = unit_table(space), (link.kernel for link in links(space) if link.is_parallel)
+        self.columns = topology(space).num_columns
         self.bias = nn.Linear(1, channels, bias=False)
         self.weight = nn.Linear(self.columns, channels, bias=False)
         self.node_depth = nn.Embedding(_count(units.depth), channels)
         self.edge_depth = nn.Embedding(_count(units.depth), channels)
-        self.offset = nn.Embedding(_count(edges.edge_offset) + 1, channels)  # the last is for operands
+        self.offset = nn.Embedding(max(parallel, default=1) + 1, channels)  # the last is for operands
         self.inputs = nn.Embedding(_count(units.index[units.part == INPUT]), channels)
         self.outputs = nn.Embedding(_count(units.index[units.part == OUTPUT]), channels)
         self.reset_parameters()
@@ -53,12 +54,12 @@ class NeuronEncoder(nn.Module):
             nn.init.normal_(embedding.weight, 1, 0.3)
 
     def dense(self, weights: Tensor) -> tuple[list[Tensor], dict[Flow, Tensor]]:
-        """Features of each layer's nodes ``[B, units, C]``, and of each flow's edges ``[B, targets, m, C]``."""
+        """Features of each layer's nodes ``[B, units, C]``, and of each flow's edges ``[B, pieces, targets, m, C]``."""
         nodes = [self._layer_nodes(i, weights) for i in range(len(self.space.layers))]
         flows = [flow for flows in structure(self.space).flows for flow in flows]
         return nodes, {flow: self._flow_edges(flow, weights) for flow in flows}
 
-    def sparse(self, graphs: NeuronGraph, units: Units) -> tuple[Tensor, Tensor, Tensor]:
+    def sparse(self, graphs: NeuronGraph, units: Units, edges: EdgeFlows) -> tuple[Tensor, Tensor, Tensor]:
         """Features of all nodes ``[N, C]``, edge indices of the flows ``[2, E]``, and their features ``[E, C]``.
 
         Raises:
@@ -67,8 +68,8 @@ class NeuronEncoder(nn.Module):
         numbers = graphs.x
         diagonal = numbers[:, GAIN] * (numbers[:, VARIANCE] + units.eps.to(numbers)).clamp_min(1e-30).rsqrt()
         biases = numbers[:, BIAS] - diagonal * numbers[:, MEAN]
-        edge_index, weights = graphs.edge_index[:, units.flows], graphs.edge_attr[units.flows]
-        offset, is_weight = graphs.edge_offset[units.flows], graphs.edge_type[units.flows] == WEIGHT_EDGE
+        edge_index, weights = graphs.edge_index[:, edges.flows], graphs.edge_attr[edges.flows]
+        offset, is_weight = graphs.edge_offset[edges.flows], graphs.edge_type[edges.flows] != OPERAND_EDGE
         self._check_sizes(units, offset, weights.shape[1])
         target = edge_index[1]
         operands = torch.where(units.norm, diagonal, torch.ones_like(diagonal))[target, None]
@@ -94,15 +95,13 @@ class NeuronEncoder(nn.Module):
         return torch.where((part == INPUT)[:, None], inputs, torch.where((part == OUTPUT)[:, None], outputs, hidden))
 
     def _flow_edges(self, flow: Flow, weights: Tensor) -> Tensor:
-        numbers = flow_weights(self.space, flow, weights)
-        if flow.diagonal:
-            numbers = numbers[:, :, None]  # [B, units, 1, kernel]
-        depth = self.edge_depth.weight[structure(self.space).depth[flow.target]]
-        offset = self.offset.weight[-1 if flow.block is None else 0]
-        if is_parallel(flow):
-            offset = self.offset.weight[: flow.kernel].repeat(numbers.shape[2], 1)  # [sources * kernel, C]
-            numbers = numbers.flatten(2)[..., None]
-        return self.weight(pad(numbers, (0, self.columns - numbers.shape[3]))) * depth * offset
+        link, numbers = flow.link, flow_weights(self.space, flow, weights)
+        depth = self.edge_depth.weight[structure(self.space).depth[link.target]]
+        offset = self.offset.weight[-1 if link.block is None else 0]
+        if link.is_parallel:
+            offset = self.offset.weight[: link.kernel].repeat(link.sources, 1)  # [sources * kernel, C]
+            numbers = numbers.flatten(3)[..., None]
+        return self.weight(pad(numbers, (0, self.columns - numbers.shape[-1]))) * depth * offset
 
     def _depth(self, embedding: nn.Embedding, depth: Tensor) -> Tensor:
         return embedding(depth.clamp(max=embedding.num_embeddings - 1))
@@ -118,16 +117,21 @@ class NeuronEncoder(nn.Module):
                 raise SpaceError(f"The model was built for networks with at most {known} {name}, got {found}.")
 
 
-def is_parallel(flow: Flow) -> bool:
-    """Whether the kernel of a flow is too large for columns, so that its entries are parallel edges."""
-    return flow.kernel > MAX_KERNEL_COLUMNS
-
-
 def beside_edges(flow: Flow, values: Tensor) -> Tensor:
-    """Values ``[B, sources, C]`` laid beside a flow's edges: broadcastable to ``[B, targets, m, C]``."""
-    if flow.diagonal:
-        return values[:, :, None]
-    return (values.repeat_interleave(flow.kernel, dim=1) if is_parallel(flow) else values)[:, None]
+    """Values ``[B, sources, C]`` laid beside a flow's edges: ``[B, pieces, 1, m, C]``."""
+    repeats = flow.link.kernel if flow.link.is_parallel else 1
+    values = values.repeat_interleave(repeats, dim=1) if repeats > 1 else values
+    return values.unflatten(1, (flow.link.pieces, -1))[:, :, None]
+
+
+def at_targets(flow: Flow, values: list[Tensor]) -> Tensor:
+    """The target's among values ``[B, units, C]`` of all layers: ``[B, pieces, targets, 1, C]``."""
+    return values[flow.link.target].unflatten(1, (flow.link.pieces, -1))[:, :, :, None]
+
+
+def read_source(flow: Flow, values: Tensor) -> Tensor:
+    """Values of a flow's source, without what the numbers of the flow do not take off."""
+    return canonical(values, flow.magnitude, flow.sign)
 
 
 def _count(numbers: Tensor) -> int:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from wsgraph.errors import SpaceError
-from wsgraph.nn.structure import Flow, flow_weights, is_norm, layer_bias, structure
-from wsgraph.space import Pointwise, WeightSpace
-from wsgraph.trace.registry import find_rule
+from wsgraph.graph.links import links
+from wsgraph.nn.aligned import aligned
+from wsgraph.nn.canonical import canonical
+from wsgraph.nn.multilinear import forms_into
+from wsgraph.nn.operands import (
+    Operand,
+    before_norm,
+    gathered,
+    in_pieces,
+    is_exact,
+    mean_over_others,
+    multiplied,
+    operands_of,
+    wide_biases,
+)
+from wsgraph.nn.pointwise import apply_pointwise
+from wsgraph.nn.powers import powers
+from wsgraph.nn.structure import Flow, flow_weights, is_norm, layer_bias, norm_diagonal, structure, vector_of
+from wsgraph.space import WeightSpace
 
 
 class Forward(nn.Module):
@@ -19,8 +32,12 @@ class Forward(nn.Module):
     .. math:: p_{\text{in}} \text{ learned}, \qquad
         p_t = a_t\Big(\sum_s \sum_k W_{ts}^{(k)} (p_s \odot α_k) + b_t\Big),
 
-    with the network's own weights W, biases b and activations a, and learned factors α for kernel positions (spatial
-    axes are not unrolled: a convolution acts as one matrix for each position, pooling as the identity).
+    with the network's own weights W, biases b and activations a, and learned factors α for kernel positions. Positions
+    are not unrolled: a convolution acts as one matrix for each kernel position, pooling as the identity; an attention
+    score is the mean of q ⊙ k over the units of its head, and multiplies the values of the head. Steps of a recurrent
+    layer start from 0; where the space says what state a step leaves, a second one is made. Where the space does not
+    say how a value is computed (it is made of several tensors, or with numbers that the space does not hold), its
+    operands go on by themselves, brought to its multiplier; those that cannot be are not seen.
 
     **Symmetry**: equivariant. The state of a unit moves with the unit and is multiplied as its value is.
 
@@ -37,10 +54,15 @@ class Forward(nn.Module):
         super().__init__()
         self.space = space
         self.channels = channels
-        inputs = [i for i, layer in enumerate(space.layers) if layer.is_source]
+        fixed = structure(space).fixed
+        inputs = [i for i, layer in enumerate(space.layers) if layer.is_source and fixed[i]]
         self.inputs = nn.ParameterDict({str(i): nn.Parameter(torch.empty(space.size(i), channels)) for i in inputs})
-        sizes = {flow.kernel for flows in structure(space).flows for flow in flows if flow.kernel > 1}
+        sizes = {flow.link.kernel for flows in structure(space).flows for flow in flows if flow.link.kernel > 1}
         self.kernels = nn.ParameterDict({str(k): nn.Parameter(torch.empty(k, channels)) for k in sorted(sizes)})
+        self.exact = frozenset(i for i in range(len(space.layers)) if is_exact(space, i))
+        self.forms = [forms_into(space, i) for i in range(len(space.layers))]
+        self.wide = [wide_biases(space, i) for i in range(len(space.layers))]
+        self.recurs = any(link.source >= link.target for link in links(space))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -52,102 +74,81 @@ class Forward(nn.Module):
 
     def forward(self, weights: Tensor) -> list[Tensor]:
         """The states of all layers."""
-        states: list[Tensor] = []
+        zeros = [weights.new_zeros(()).expand(len(weights), self.space.size(i), self.channels) for i in self._all()]
+        states = self._step(weights, zeros)
+        return self._step(weights, states) if self.recurs else states
+
+    def _all(self) -> range:
+        return range(len(self.space.layers))
+
+    def _step(self, weights: Tensor, before: list[Tensor]) -> list[Tensor]:
+        """The states of all layers, after those of the step before."""
+        states = list(before)
         for i, layer in enumerate(self.space.layers):
             value = self._value(i, weights, states)
             for call in layer.activation:
                 value = apply_pointwise(call, [value])
-            states.append(value)
+            states[i] = value
         return [state if state.is_floating_point() else state.to(weights.dtype) for state in states]
 
     def _value(self, i: int, weights: Tensor, states: list[Tensor]) -> Tensor:
-        layer = self.space.layers[i]
-        if layer.is_source:
+        space, layer = self.space, self.space.layers[i]
+        if str(i) in self.inputs:
             return self.inputs[str(i)].expand(len(weights), -1, -1)
         if layer.operator == "linear":
             return self._summed(i, weights, states)
-        operands = self._operands(i, weights, states)
-        if is_norm(self.space, i):
-            return self._normalised(i, operands[0], weights)
-        if layer.pointwise is not None:
-            return apply_pointwise(layer.pointwise, operands, self._slope(i, weights))
+        operands = operands_of(space, i, weights, states)
+        if i in self.exact:
+            assert layer.pointwise is not None
+            beside = [aligned(space, o.state, o.group, layer.group) for o in operands]
+            slope = vector_of(space, i, structure(space).vectors[i].slope, weights)
+            value = apply_pointwise(layer.pointwise, beside, None if slope is None else slope[..., None])
+            return value.expand(-1, -1, self.channels)
+        if is_norm(space, i):
+            return self._normalised(i, operands, weights)
+        if layer.operator == "product":
+            operands = multiplied(space, operands)
+        value = gathered(space, i, operands, powers(space, (layer.scale, 1)), self._zeros(i, weights))
         if "softmax" in layer.operator:
-            return getattr(torch, layer.operator)(operands[0], dim=1)
-        reduce = "mean" if layer.operator == "pointwise" else layer.operator
-        return getattr(torch, reduce)(torch.stack(operands), dim=0) if len(operands) > 1 else operands[0]
+            value = getattr(torch, layer.operator)(in_pieces(space, i, value), dim=2).flatten(1, 2)
+        return value
+
+    def _zeros(self, i: int, weights: Tensor) -> Tensor:
+        return weights.new_zeros(len(weights), self.space.size(i), self.channels)
 
     def _summed(self, i: int, weights: Tensor, states: list[Tensor]) -> Tensor:
-        total = layer_bias(self.space, i, weights)
-        value = None if total is None else total[..., None].expand(-1, -1, self.channels)
-        for flow in structure(self.space).flows[i]:
-            message = self._message(flow, weights, states[flow.source])
-            value = message if value is None else value + message
-        return states[0].new_zeros(len(weights), self.space.size(i), self.channels) if value is None else value
+        forms = self.forms[i]
+        flows = [f for f in structure(self.space).flows[i] if all(f.link.block != form.block for form in forms)]
+        terms = [self._message(flow, weights, states[flow.link.source]) for flow in flows]
+        terms += [form(self.space, weights, states) for form in forms]
+        bias = layer_bias(self.space, i, weights)
+        terms += [] if bias is None else [bias[..., None]]
+        terms += [mean_over_others(self.space, c, weights) for c in self.wide[i]]
+        return sum(terms[1:], terms[0]).expand(-1, -1, self.channels) if terms else self._zeros(i, weights)
 
     def _message(self, flow: Flow, weights: Tensor, state: Tensor) -> Tensor:
-        numbers = flow_weights(self.space, flow, weights)
-        if flow.diagonal:
-            factors = numbers if flow.kernel == 1 else numbers @ self.kernels[str(flow.kernel)]
-            return factors * state
-        if flow.kernel > 1:
-            state = (state[:, :, None] * self.kernels[str(flow.kernel)]).flatten(1, 2)  # [B, sources * kernel, C]
-        return numbers.flatten(2) @ state
+        link, numbers = flow.link, flow_weights(self.space, flow, weights)  # [B, pieces, targets, sources, kernel]
+        state = canonical(state.to(numbers), flow.magnitude, flow.sign).unflatten(1, (link.pieces, -1))
+        if link.sources == 1:
+            factors = numbers[:, :, :, 0] if link.kernel == 1 else numbers[:, :, :, 0] @ self.kernels[str(link.kernel)]
+            return (factors * state).flatten(1, 2)
+        if link.kernel > 1:
+            state = (state[:, :, :, None] * self.kernels[str(link.kernel)]).flatten(2, 3)  # [B, pieces, s * kernel, C]
+        return (numbers.flatten(3) @ state).flatten(1, 2)
 
-    def _operands(self, i: int, weights: Tensor, states: list[Tensor]) -> list[Tensor]:
-        operands = []
-        for c in self.space.incoming[i]:
-            if c.role == "operand" and c.source is not None:
-                operands.append(states[c.source])
-            elif c.role == "operand":
-                assert c.block is not None
-                size = self.space.blocks[c.block].shape[0]
-                operands.append(
-                    self.space.block_view(weights, c.block).reshape(len(weights), size, -1).mean(-1, keepdim=True)
-                )
-        return operands
-
-    def _normalised(self, i: int, value: Tensor, weights: Tensor) -> Tensor:
-        layer = self.space.layers[i]
-        if layer.operator in ("layer_norm", "group_norm"):
-            value = value - value.mean(1, keepdim=True)
+    def _normalised(self, i: int, operands: list[Operand], weights: Tensor) -> Tensor:
+        """A normalisation, by running statistics or of all units (of a piece) together."""
+        space, layer = self.space, self.space.layers[i]
+        value = gathered(space, i, operands, before_norm(space, i), self._zeros(i, weights))
         if layer.operator in ("layer_norm", "group_norm", "rms_norm"):
-            value = value * (value.square().mean(1, keepdim=True) + layer.eps).rsqrt()
-        diagonal = flow_weights(self.space, structure(self.space).flows[i][0], weights)
-        bias = layer_bias(self.space, i, weights)
-        value = diagonal * value
+            value = in_pieces(space, i, value)
+            value = value - value.mean(2, keepdim=True) if layer.operator != "rms_norm" else value
+            square = value.square().mean(2, keepdim=True) + layer.eps
+            value = (value * square.clamp_min(1e-30).rsqrt()).flatten(1, 2)
+        bias = layer_bias(space, i, weights)
+        value = norm_diagonal(space, i, weights)[..., None] * value
         return value if bias is None else value + bias[..., None]
-
-    def _slope(self, i: int, weights: Tensor) -> Tensor | None:
-        block = structure(self.space).vectors[i].slope
-        if block is None:
-            return None
-        return self.space.block_view(weights, block).reshape(len(weights), -1, 1)
 
     def extra_repr(self) -> str:
         """Its sizes."""
         return f"{self.space!r}, channels={self.channels}"
-
-
-def apply_pointwise(call: Pointwise, operands: list[Tensor], slope: Tensor | None = None) -> Tensor:
-    """Run an elementwise ATen call on states.
-
-    Raises:
-        SpaceError: The call names an operator that no rule knows.
-    """
-    packet, overload = call.op.split(".")
-    if packet == "prelu":
-        assert slope is not None
-        return torch.where(operands[0] > 0, operands[0], slope * operands[0])
-    operator = getattr(getattr(torch.ops.aten, packet, None), overload, None)
-    if operator is None or not (find_rule(packet) or torch.Tag.pointwise in operator.tags):
-        raise SpaceError(f"Unknown elementwise operator {call.op!r} in the weight space.")
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    for argument in call.args:
-        if isinstance(argument, str) and argument.startswith("$"):
-            args.append(operands[int(argument[1:])])
-        elif isinstance(argument, tuple) and len(argument) == 2 and isinstance(argument[0], str):
-            kwargs[argument[0]] = argument[1]
-        else:
-            args.append(argument)
-    return operator(*args, **kwargs)

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from wsgraph.nn.canonical import unit_norm
-from wsgraph.nn.structure import freedoms
-from wsgraph.space import Axis, Block, WeightSpace
+from wsgraph.nn.powers import Powers, powers
+from wsgraph.space import Block, WeightSpace
+
+
+class Motion(NamedTuple):
+    """How a block moves: its pieces, groups and multipliers of its axes, and multipliers common to all entries."""
+
+    pieces: int
+    axes: tuple[tuple[int, Powers], ...]
+    common: Powers
 
 
 @dataclass(frozen=True)
@@ -19,8 +29,8 @@ class MonomialKind:
 
     Attributes:
         blocks: Their indices.
-        sizes: Sizes of the axes that move.
-        channels: Number of entries at each position: indices of fixed axes and kernels, of all blocks.
+        sizes: Sizes of the axes whose entries move, or have multipliers of their own.
+        channels: Number of entries at each position: indices of the other axes and of kernels, of all blocks.
         magnitude: Whether a magnitude of the monomial is free.
         sign: Whether a sign is free.
     """
@@ -33,8 +43,8 @@ class MonomialKind:
 
     @property
     def still(self) -> bool:
-        """Whether nothing moves these blocks."""
-        return not self.sizes
+        """Whether nothing moves or multiplies these blocks."""
+        return not (self.sizes or self.magnitude or self.sign)
 
     def activation(self, x: Tensor) -> Tensor:
         """A nonlinearity that commutes with the monomial, for channels last."""
@@ -52,10 +62,10 @@ class MonomialLayout:
 
     def __init__(self, space: WeightSpace) -> None:
         self.space = space
-        found: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        found: dict[Motion, list[int]] = defaultdict(list)
         for i, block in enumerate(space.blocks):
-            found[tuple(_motion(space, axis) for axis in _moving(space, block))].append(i)
-        self.kinds = tuple(self._kind(blocks) for blocks in found.values())
+            found[motion_of(space, block)].append(i)
+        self.kinds = tuple(self._kind(motion, blocks) for motion, blocks in found.items())
 
     def gather(self, weights: Tensor) -> list[Tensor]:
         """Features with one channel for each entry, from weights ``[B, P]``."""
@@ -65,25 +75,23 @@ class MonomialLayout:
         """The inverse of :meth:`gather`: ``[B, P]``."""
         pieces: list[Tensor] = [weights] * len(self.space.blocks)
         for kind, x in zip(self.kinds, features, strict=True):
-            widths = [self._still_size(self.space.blocks[i]) for i in kind.blocks]
+            widths = [self._num_still(self.space.blocks[i]) for i in kind.blocks]
             for i, part in zip(kind.blocks, x.split(widths, dim=-1), strict=True):
                 block = self.space.blocks[i]
                 order = self._order(block)
-                sizes = [block.shape[a] for a in order]
-                values = part.reshape(len(part), *sizes)
-                pieces[i] = values.permute(0, *(order.index(a) + 1 for a in range(len(order)))).reshape(len(part), -1)
+                values = part.reshape(len(part), *(block.shape[d] for d in order))
+                pieces[i] = values.permute(0, *(order.index(d) + 1 for d in range(len(order)))).reshape(len(part), -1)
         return torch.cat(pieces, dim=1)
 
-    def _kind(self, blocks: list[int]) -> MonomialKind:
+    def _kind(self, motion: Motion, blocks: list[int]) -> MonomialKind:
         first = self.space.blocks[blocks[0]]
-        axes = _moving(self.space, first)
-        free = [freedoms(self.space, axis.scale) for axis in axes]
+        found = [p for _, own in motion.axes for p in own] + list(motion.common)
         return MonomialKind(
             tuple(blocks),
-            tuple(len(axis.offsets) for axis in axes),
-            sum(self._still_size(self.space.blocks[i]) for i in blocks),
-            any(magnitude for magnitude, _ in free),
-            any(sign for _, sign in free),
+            tuple(first.shape[d] for d in _moving_dims(self.space, first)),
+            sum(self._num_still(self.space.blocks[i]) for i in blocks),
+            any(power for _, power, _ in found),
+            any(parity for _, _, parity in found),
         )
 
     def _features(self, weights: Tensor, i: int) -> Tensor:
@@ -91,22 +99,16 @@ class MonomialLayout:
         values = self.space.block_view(weights, i) + block.shift
         if not block.shape:
             return values.reshape(len(weights), 1)
-        values = values.permute(0, *(a + 1 for a in self._order(block)))
-        moving = len(_moving(self.space, block))
-        return values.reshape(*values.shape[: moving + 1], -1)
+        values = values.permute(0, *(d + 1 for d in self._order(block)))
+        return values.reshape(*values.shape[: len(_moving_dims(self.space, block)) + 1], -1)
 
     def _order(self, block: Block) -> list[int]:
-        """Axes that move, then axes that do not."""
-        moving = _moving(self.space, block)
-        still = [a for a in range(len(block.shape)) if a >= len(block.axes) or block.axes[a] not in moving]
-        return [a for a in range(len(block.shape)) if a not in still] + still
+        """Dimensions that move, then dimensions that do not."""
+        moving = _moving_dims(self.space, block)
+        return moving + [d for d in range(len(block.shape)) if d not in moving]
 
-    def _still_size(self, block: Block) -> int:
-        moving = _moving(self.space, block)
-        size = block.numel
-        for axis in moving:
-            size //= len(axis.offsets)
-        return size
+    def _num_still(self, block: Block) -> int:
+        return prod(block.shape[d] for d in self._order(block)[len(_moving_dims(self.space, block)) :])
 
 
 class MonomialLinear(nn.Module):
@@ -178,16 +180,31 @@ class EntryAffine(nn.Module):
         return x * self.gain + self.shift
 
 
-def _moving(space: WeightSpace, block: Block) -> list[Axis]:
-    return [axis for axis in block.axes if axis.scale or not space.groups[axis.group].fixed]
+def _positions(space: WeightSpace, block: Block) -> list[int]:
+    """Axes whose entries move, or have multipliers of their own."""
+    return [
+        a
+        for a, axis in enumerate(block.axes)
+        if axis.group in space.moving_groups or any(not _is_common(space, p[0]) for p in powers(space, (axis.scale, 1)))
+    ]
 
 
-def _motion(space: WeightSpace, axis: Axis) -> tuple[object, ...]:
-    """What moves an axis: a sign is its own inverse, so that powers count only where magnitudes are free."""
-    factors = []
-    for factor in axis.scale:
-        values = space.scales[factor.scale_class].values
-        power = factor.power if values.has_magnitude else 0.0
-        parity = factor.parity if values.has_sign else 0
-        factors.append((factor.scale_class, power, parity))
-    return axis.group, tuple(factors)
+def _moving_dims(space: WeightSpace, block: Block) -> list[int]:
+    """The dimensions of a block along these axes, and that of its pieces, which move as they do."""
+    found, lead = _positions(space, block), int(block.pieces > 1)
+    return [*range(lead if found else 0), *(lead + a for a in found)]
+
+
+def motion_of(space: WeightSpace, block: Block) -> Motion:
+    """What moves a block: a sign is its own inverse, so that powers count only where magnitudes are free."""
+    axes = []
+    for a in _positions(space, block):
+        own = powers(space, (block.axes[a].scale, 1))
+        axes.append((block.axes[a].group, tuple(p for p in own if not _is_common(space, p[0]))))
+    every = powers(space, *((axis.scale, 1) for axis in block.axes))
+    return Motion(block.pieces if axes else 1, tuple(axes), tuple(p for p in every if _is_common(space, p[0])))
+
+
+def _is_common(space: WeightSpace, scale_class: int) -> bool:
+    """Whether a scale class is one multiplier, which all units share."""
+    return space.groups[space.scales[scale_class].group].size == 1

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from torch import Tensor
 
-from wsgraph.space import Connection, WeightSpace
+from wsgraph.graph.links import Link, arranged, is_vector, links
+from wsgraph.graph.topology import ROLES
+from wsgraph.nn.powers import freedoms, part, powers
+from wsgraph.space import WeightSpace
 from wsgraph.space.scale import Scale
 
-
-def freedoms(space: WeightSpace, scale: Scale) -> tuple[bool, bool]:
-    """Whether a scale has a free magnitude, and whether it has a free sign."""
-    classes = [(space.scales[f.scale_class].values, f) for f in scale]
-    magnitude = any(f.power and values.has_magnitude for values, f in classes)
-    return magnitude, any(f.parity and values.has_sign for values, f in classes)
+Factors = list[tuple[Scale, float]]
 
 
 @dataclass(frozen=True)
 class Flow:
     """A way in which the values of one layer enter another with numbers that scale as target / source.
 
+    Where the numbers take off only the sign of the source's multiplier, or only its magnitude, or nothing (a score has
+    none), the reader of the source must take off the rest.
+
     Attributes:
-        source: Index of the source layer.
-        target: Index of the target layer.
-        block: Index of the weight's block; None for a diagonal of ones or of a normalisation's gains.
-        target_axis: Axis of the block that runs over the target.
-        kernel: Number of kernel positions.
-        diagonal: Whether unit i of the source enters unit i of the target only.
+        link: The connection, in pieces. Numbers of a link without a block are ones, or a normalisation's gains.
+        magnitude: Whether the magnitude of the source must be taken off.
+        sign: Whether its sign must be.
     """
 
-    source: int
-    target: int
-    block: int | None
-    target_axis: int
-    kernel: int
-    diagonal: bool
+    link: Link
+    magnitude: bool = False
+    sign: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ class Structure:
         vectors: For each layer, its bias and norm parameters.
         magnitude: For each layer, whether its units have free magnitudes.
         sign: For each layer, whether its units have free signs.
-        fixed: For each layer, whether its units stay in place.
+        fixed: For each layer, whether its units stay in place, and have no free multiplier.
         depth: For each layer, the number of weights on the longest path from an input.
     """
 
@@ -76,13 +71,19 @@ def structure(space: WeightSpace) -> Structure:
     """The structure of a weight space."""
     pairs = [freedoms(space, layer.scale) for layer in space.layers]
     return Structure(
-        tuple(_flows(space, i) for i in range(len(space.layers))),
+        _flows(space),
         tuple(_vectors(space, i) for i in range(len(space.layers))),
         tuple(magnitude for magnitude, _ in pairs),
         tuple(sign for _, sign in pairs),
-        tuple(space.groups[layer.group].fixed for layer in space.layers),
+        tuple(stays(space, i) for i in range(len(space.layers))),
         tuple(_depths(space)),
     )
+
+
+def stays(space: WeightSpace, layer: int) -> bool:
+    """Whether no symmetry moves or multiplies the units of a layer."""
+    scale, group = space.layers[layer].scale, space.layers[layer].group
+    return group not in space.moving_groups and freedoms(space, scale) == (False, False)
 
 
 def is_norm(space: WeightSpace, layer: int) -> bool:
@@ -90,43 +91,61 @@ def is_norm(space: WeightSpace, layer: int) -> bool:
     return space.layers[layer].operator.endswith("_norm")
 
 
-def _flows(space: WeightSpace, target: int) -> tuple[Flow, ...]:
-    entering = [c for c in space.incoming[target] if c.source is not None and _is_flow(space, c)]
-    return tuple(dict.fromkeys(_flow(space, c) for c in entering))
+def _flows(space: WeightSpace) -> tuple[tuple[Flow, ...], ...]:
+    table: list[list[Flow]] = [[] for _ in space.layers]
+    for link in links(space):
+        flow = _flow(space, link)
+        if flow is not None:
+            table[link.target].append(flow)
+    return tuple(tuple(row) for row in table)
 
 
-def _is_flow(space: WeightSpace, connection: Connection) -> bool:
-    """Weights, normalisations, and operands that keep their multiplier; not the factors of a product."""
-    assert connection.source is not None
-    source, target = space.layers[connection.source], space.layers[connection.target]
-    return connection.block is not None or is_norm(space, connection.target) or source.scale == target.scale
+def _flow(space: WeightSpace, link: Link) -> Flow | None:
+    """The flow of a link whose numbers give the target's multiplier, and take off all they can of the source's."""
+    source, target = (space.layers[i].scale for i in (link.source, link.target))
+    sides, free = _sides(space, link), freedoms(space, source)
+    for kept in ((True, True), (False, True), (True, False), (False, False)):
+        *rows, last = sides or [[]]
+        products = [powers(space, *row) for row in rows] + [powers(space, *last, (part(source, *kept), 1.0))]
+        if sides and products == [powers(space, (target, 1.0)), ()][: len(sides)]:
+            return Flow(link, free[0] and not kept[0], free[1] and not kept[1])
+    return None
 
 
-def _flow(space: WeightSpace, connection: Connection) -> Flow:
-    assert connection.source is not None
-    if connection.block is None:
-        return Flow(connection.source, connection.target, None, 0, 1, True)
-    block = space.blocks[connection.block]
-    diagonal = len(block.axes) == 1
-    return Flow(
-        connection.source, connection.target, connection.block, connection.target_axis, block.kernel_size, diagonal
-    )
+def _sides(space: WeightSpace, link: Link) -> list[Factors]:
+    """What multiplies a link's numbers: rows and columns of a matrix apart; nothing if something else moves them."""
+    if link.block is None:
+        vectors = _vectors(space, link.target) if is_norm(space, link.target) else Vectors()
+        found = ((vectors.gain, 1.0), (vectors.variance, -0.5))
+        return [[(space.blocks[b].axes[0].scale, power) for b, power in found if b is not None]]
+    axes = space.blocks[link.block].axes
+    used = {link.connection.target_axis: link.target} | ({} if link.axis is None else {link.axis: link.source})
+    others = [axis for number, axis in enumerate(axes) if number not in used]
+    if any(axis.group in space.moving_groups or powers(space, (axis.scale, 1.0)) for axis in others):
+        return []
+    if link.axis is not None and not all(_alike(space, axes[a].group, layer) for a, layer in used.items()):
+        return []
+    return [[(axes[a].scale, 1.0)] for a in used]
+
+
+def _alike(space: WeightSpace, group: int, layer: int) -> bool:
+    """Whether an axis of this group runs over the units of a layer."""
+    own = space.layers[layer].group
+    both_stay = not {group, own} & space.moving_groups
+    return group == own or (both_stay and space.groups[group].size == space.groups[own].size)
 
 
 def _vectors(space: WeightSpace, layer: int) -> Vectors:
-    found = {
-        "bias" if c.role == "shift" else c.role: c.block
-        for c in space.incoming[layer]
-        if c.block is not None and c.source is None and c.role not in ("weight", "operand")
-    }
-    return Vectors(**found)
+    names = {field.name for field in fields(Vectors)}
+    found = {ROLES.get(c.role, c.role): c.block for c in space.incoming[layer] if is_vector(space, c)}
+    return Vectors(**{name: block for name, block in found.items() if name in names})
 
 
 def _depths(space: WeightSpace) -> list[int]:
     depths = [0] * len(space.layers)
     for connection in space.connections:
-        if connection.source is not None:
-            steps = depths[connection.source] + (connection.role == "weight")
+        if connection.source is not None and connection.source < connection.target:
+            steps = depths[connection.source] + (connection.role in ("weight", "part"))
             depths[connection.target] = max(depths[connection.target], steps)
     return depths
 
@@ -135,39 +154,41 @@ def _depths(space: WeightSpace) -> list[int]:
 
 
 def flow_weights(space: WeightSpace, flow: Flow, weights: Tensor) -> Tensor:
-    """The numbers of a flow: ``[B, targets, sources, kernel]``, or ``[B, units, kernel]`` of a diagonal.
+    """The numbers of a flow: ``[B, pieces, targets, sources, kernel]``.
 
     A normalisation is the diagonal γ / √(v + ε). The numbers scale as target / source under every symmetry.
     """
-    if flow.block is None:
-        return _diagonal(space, flow.target, weights)[..., None]
-    block = space.blocks[flow.block]
-    values = space.block_view(weights, flow.block).reshape(len(weights), *block.shape[: len(block.axes)], flow.kernel)
-    return values.transpose(1, 2) if flow.target_axis == 1 else values
+    link = flow.link
+    if link.block is not None:
+        view = space.block_view(weights, link.block)
+        return arranged(space, link, view.reshape(len(weights), *space.blocks[link.block].shape))
+    numbers = norm_diagonal(space, link.target, weights).unflatten(1, (link.pieces, link.targets))
+    return numbers[:, :, :, None, None].expand(-1, -1, -1, link.sources, -1)
 
 
 def layer_bias(space: WeightSpace, layer: int, weights: Tensor) -> Tensor | None:
     """The bias ``[B, units]`` of a layer, that of a normalisation with its mean folded in: β - γ m / √(v + ε)."""
     vectors = structure(space).vectors[layer]
-    bias = _vector(space, vectors.bias, weights)
-    if vectors.mean is None:
+    bias = vector_of(space, layer, vectors.bias, weights)
+    mean = vector_of(space, layer, vectors.mean, weights)
+    if mean is None:
         return bias
-    mean = _vector(space, vectors.mean, weights)
-    assert mean is not None
-    folded = -_diagonal(space, layer, weights) * mean
+    folded = -norm_diagonal(space, layer, weights) * mean
     return folded if bias is None else bias + folded
 
 
-def _diagonal(space: WeightSpace, layer: int, weights: Tensor) -> Tensor:
+def vector_of(space: WeightSpace, layer: int, block: int | None, weights: Tensor) -> Tensor | None:
+    """A vector ``[B, units]`` of a layer, at its first kernel position if it has several."""
+    if block is None:
+        return None
+    view = space.block_view(weights, block).reshape(len(weights), len(space.blocks[block].axes[0].offsets), -1)[..., 0]
+    return view.repeat_interleave(space.size(layer) // view.shape[1], dim=1) if view.shape[1] else view
+
+
+def norm_diagonal(space: WeightSpace, layer: int, weights: Tensor) -> Tensor:
+    """The gains γ / √(v + ε) of a normalisation, ``[B, units]``; ones of any other layer."""
     vectors = structure(space).vectors[layer]
-    gain, variance = _vector(space, vectors.gain, weights), _vector(space, vectors.variance, weights)
+    gain, variance = (vector_of(space, layer, block, weights) for block in (vectors.gain, vectors.variance))
     if gain is None:
         gain = weights.new_ones(len(weights), space.size(layer))
     return gain if variance is None else gain * (variance + space.layers[layer].eps).clamp_min(1e-30).rsqrt()
-
-
-def _vector(space: WeightSpace, block: int | None, weights: Tensor) -> Tensor | None:
-    """A vector ``[B, units]``, at its first kernel position if it has several."""
-    if block is None:
-        return None
-    return space.block_view(weights, block).reshape(len(weights), space.blocks[block].shape[0], -1)[..., 0]

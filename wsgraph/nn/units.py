@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from wsgraph.graph import NeuronGraph, topology
-from wsgraph.graph.topology import WEIGHT_EDGE
+from wsgraph.graph import NeuronGraph, links, topology
 from wsgraph.nn.structure import is_norm, structure
 from wsgraph.space import WeightSpace
 
@@ -19,7 +20,7 @@ HIDDEN, INPUT, OUTPUT = PARTS = (0, 1, 2)
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Tables over the nodes, and one over the edges.
+    """Tables over the nodes.
 
     Attributes:
         magnitude: ``[N]``, whether the unit has a free magnitude.
@@ -29,7 +30,6 @@ class Units:
         depth: ``[N]``, number of weights on the longest path from an input to its layer.
         norm: ``[N]``, whether a normalisation makes it.
         eps: ``[N]``, ε of a normalisation with a running variance, else 0.
-        flows: ``[E]``, whether the edge carries values that scale as its source (see ``structure``).
     """
 
     magnitude: Tensor
@@ -39,14 +39,31 @@ class Units:
     depth: Tensor
     norm: Tensor
     eps: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeFlows:
+    """Tables over the edges.
+
+    Attributes:
+        flows: ``[E]``, whether the edge is one of a flow (see ``structure``).
+        magnitude: ``[E]``, whether the reader must take off the source's magnitude.
+        sign: ``[E]``, whether it must take off the source's sign.
+    """
+
     flows: Tensor
+    magnitude: Tensor
+    sign: Tensor
+
+
+Table = TypeVar("Table", Units, EdgeFlows)
 
 
 @lru_cache(maxsize=64)
 def unit_table(space: WeightSpace) -> Units:
     """The tables of one graph of a weight space."""
     form, layers = structure(space), range(len(space.layers))
-    sizes = torch.tensor([space.size(i) for i in layers])
+    sizes = torch.tensor([space.size(i) for i in layers], dtype=torch.long)
     eps = [space.layers[i].eps if form.vectors[i].variance is not None else 0.0 for i in layers]
     per_layer = (
         form.magnitude,
@@ -58,28 +75,37 @@ def unit_table(space: WeightSpace) -> Units:
     eps_of = torch.tensor(eps, dtype=torch.float64).repeat_interleave(sizes)
     magnitude, sign, part, depth, norm = (torch.tensor(v).repeat_interleave(sizes) for v in per_layer)
     index = torch.cat([torch.arange(n) for n in sizes.tolist()])
-    return Units(magnitude, sign, part, index, depth, norm, eps_of, _flowing_edges(space))
+    return Units(magnitude, sign, part, index, depth, norm, eps_of)
+
+
+@lru_cache(maxsize=64)
+def edge_flows(space: WeightSpace) -> EdgeFlows:
+    """The tables of the edges of one graph of a weight space."""
+    found = {flow.link: flow for flows in structure(space).flows for flow in flows}
+    rows = [(True, found[link].magnitude, found[link].sign) if link in found else (False,) * 3 for link in links(space)]
+    table = torch.tensor(rows, dtype=torch.bool).reshape(-1, 3)
+    return EdgeFlows(*table[topology(space).edges.link].unbind(1))
 
 
 def batch_units(graphs: NeuronGraph) -> Units:
     """The tables of all graphs of a batch, one after another."""
-    pieces = [(unit_table(space), count) for space, count in graphs.runs()]
-    names = [f.name for f in fields(Units)]
-    device = graphs.weights.device
-    return Units(*(torch.cat([getattr(t, n).repeat(count) for t, count in pieces]).to(device) for n in names))
+    return _of_batch(graphs, unit_table)
+
+
+def batch_flows(graphs: NeuronGraph) -> EdgeFlows:
+    """The tables of the edges of all graphs of a batch, one after another."""
+    return _of_batch(graphs, edge_flows)
 
 
 def part_of(space: WeightSpace, layer: int) -> int:
-    """The part that the units of a layer play."""
+    """The part that the units of a layer play: those of inputs and outputs stay in their places."""
+    if not structure(space).fixed[layer]:
+        return HIDDEN
     return INPUT if space.layers[layer].is_source else OUTPUT if space.layers[layer].output else HIDDEN
 
 
-def _flowing_edges(space: WeightSpace) -> Tensor:
-    edges = topology(space)
-    table = torch.zeros(len(space.layers), len(space.layers), dtype=torch.bool)
-    for flows in structure(space).flows:
-        for flow in flows:
-            if flow.block is None:
-                table[flow.source, flow.target] = True
-    source, target = edges.node_layer[edges.edge_index]
-    return (edges.edge_type == WEIGHT_EDGE) | table[source, target]
+def _of_batch(graphs: NeuronGraph, table: Callable[[WeightSpace], Table]) -> Table:
+    pieces = [(table(space), count) for space, count in graphs.runs()]
+    kind, device = type(pieces[0][0]), graphs.weights.device
+    names = [field.name for field in fields(kind)]
+    return kind(*(torch.cat([getattr(t, name).repeat(count) for t, count in pieces]).to(device) for name in names))

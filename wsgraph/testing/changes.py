@@ -28,7 +28,7 @@ class Change:
         space: The weight space.
         place: The block and the axis.
         verb: What happens to it.
-        numbers: The new order of the axis (integers), or a multiplier for each of its units.
+        numbers: The new order of the axis (integers), or a multiplier for each of its units (in every piece).
     """
 
     space: WeightSpace
@@ -47,7 +47,7 @@ class Change:
 
     def _changed(self, matrix: Tensor) -> Tensor:
         matrix = matrix.clone()
-        view, axis = self.space.block_view(matrix, self.place[0]), self.place[1] + 1
+        view, axis = self.space.block_view(matrix, self.place[0]), 1 + _dimension(self.space, self.place)
         if self.numbers.is_floating_point():
             view.mul_(self.numbers.to(view).reshape(-1, *[1] * (view.dim() - axis - 1)))
         else:
@@ -58,9 +58,9 @@ class Change:
 def changes(space: WeightSpace, generator: torch.Generator, max_scale: float) -> Iterator[Change]:
     """A permutation, a scaling and sign flips of every axis of every block, where no symmetry does that to it alone."""
     for group, places in _places(space).items():
-        size = space.groups[group].size
-        powers, parities = _exponents(space, places)
+        powers, parities = _exponents(space, group, places)
         for i, place in enumerate(places):
+            size = space.blocks[place[0]].shape[_dimension(space, place)]
             if len(places) > 1 and size > 1:
                 yield Change(space, place, "permuting", _other_order(size, generator))
             if powers[i].any() and not _is_reached(powers, i, np.linalg.matrix_rank):
@@ -71,8 +71,8 @@ def changes(space: WeightSpace, generator: torch.Generator, max_scale: float) ->
 
 
 def _places(space: WeightSpace) -> dict[int, list[Place]]:
-    """For every neuron group that is not fixed, the axes that it moves."""
-    places: dict[int, list[Place]] = {i: [] for i, group in enumerate(space.groups) if not group.fixed}
+    """For every neuron group that moves, the axes that it moves."""
+    places: dict[int, list[Place]] = {i: [] for i in sorted(space.moving_groups)}
     for number, block in enumerate(space.blocks):
         for i, axis in enumerate(block.axes):
             if axis.group in places:
@@ -80,15 +80,21 @@ def _places(space: WeightSpace) -> dict[int, list[Place]]:
     return places
 
 
-def _exponents(space: WeightSpace, places: list[Place]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Powers of the magnitudes, and parities of the signs, of all scale classes ``[places, classes]``."""
+def _dimension(space: WeightSpace, place: Place) -> int:
+    """The dimension of a block that runs along an axis (within a piece)."""
+    return place[1] + (space.blocks[place[0]].pieces > 1)
+
+
+def _exponents(space: WeightSpace, group: int, places: list[Place]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Powers of the magnitudes, and parities of the signs, of the group's own scale classes ``[places, classes]``."""
     powers = np.zeros((len(places), len(space.scales)))
     parities = np.zeros((len(places), len(space.scales)), dtype=np.int64)
     for row, (block, axis) in enumerate(places):
         for factor in space.blocks[block].axes[axis].scale:
-            values = space.scales[factor.scale_class].values
-            powers[row, factor.scale_class] += factor.power * values.has_magnitude
-            parities[row, factor.scale_class] ^= factor.parity & values.has_sign
+            scale_class = space.scales[factor.scale_class]
+            if scale_class.group == group:
+                powers[row, factor.scale_class] += factor.power * scale_class.values.has_magnitude
+                parities[row, factor.scale_class] ^= factor.parity & scale_class.values.has_sign
     return powers, parities
 
 

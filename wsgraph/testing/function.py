@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from wsgraph.testing.precision import Tolerance, in_one_width, limits, short, st
 from wsgraph.testing.runner import MIN_SPREAD, name
 from wsgraph.trace import trace
 from wsgraph.trace.interpreter import as_arguments
+
+T = TypeVar("T")
 
 MAX_SUSPECTS = 64
 
@@ -65,7 +67,7 @@ def assert_function_preserved(
         before = function(function.weights)
         _refuse_blind(function, before, strictest(tolerance), generator)
         for _ in range(num_samples):
-            symmetry = draw(space, function.weights, generator, max_scale)
+            symmetry = draw(space, function.weights, generator, max_scale, linear=True)
             after = function(symmetry.act(function.weights))
             if deviation(after, before).error > limit:
                 culprits = [words for words, g in _factors(symmetry) if _breaks(function, g, before, limit)]
@@ -137,14 +139,43 @@ def _refuse_blind(function: _Function, before: list[Part], limit: float, generat
 
 
 def _factors(symmetry: Symmetry) -> Iterator[tuple[str, Symmetry]]:
-    """The permutations and the multipliers of a symmetry, one group or class at a time, in words."""
+    """What a symmetry consists of, one group or class at a time, in words."""
     space, identity = symmetry.space, symmetry.space.identity()
     for i, group in list(enumerate(space.groups))[:MAX_SUSPECTS]:
-        orders = (*identity.orders[:i], symmetry.orders[i], *identity.orders[i + 1 :])
-        yield f"permuting group {group.name!r} alone", replace(identity, orders=orders)
+        yield f"permuting group {group.name!r} alone", replace(identity, orders=_orders(symmetry, i))
     for i, scale_class in list(enumerate(space.scales))[:MAX_SUSPECTS]:
-        multipliers = (*identity.multipliers[:i], symmetry.multipliers[i], *identity.multipliers[i + 1 :])
+        multipliers = _only(symmetry.multipliers, i, identity.multipliers)
         yield f"scaling class {scale_class.name!r} alone", replace(identity, multipliers=multipliers)
+    for i, phase in list(enumerate(space.phases))[:MAX_SUSPECTS]:
+        yield f"turning {phase.name!r} alone", replace(identity, turns=_only(symmetry.turns, i, identity.turns))
+    for i in [i for i, matrix in enumerate(symmetry.matrices) if matrix is not None][:MAX_SUSPECTS]:
+        matrices = _only(symmetry.matrices, i, identity.matrices)
+        yield f"a matrix on group {space.groups[i].name!r} alone", replace(identity, matrices=matrices)
+
+
+def _only(values: tuple[T, ...], i: int, others: tuple[T, ...]) -> tuple[T, ...]:
+    """One of the values, among others."""
+    return (*others[:i], values[i], *others[i + 1 :])
+
+
+def _orders(symmetry: Symmetry, moved: int) -> tuple[Tensor, ...]:
+    """Orders of all groups in which the units of one move (within their pieces), and take their parts along."""
+    space = symmetry.space
+    orders: dict[int, Tensor] = {}
+
+    def fill(i: int) -> None:
+        size, parent = space.groups[i].size, space.groups[i].parent
+        if parent is not None and parent not in orders:
+            fill(parent)
+        above = torch.zeros(1, dtype=torch.long) if parent is None else orders[parent]
+        width = size // max(len(above), 1)
+        within = torch.arange(size) if i != moved else symmetry.orders[i]
+        within = within.reshape(len(above), -1) % max(width, 1)
+        orders[i] = (above[:, None] * width + within).reshape(-1)
+
+    for i in range(len(space.groups)):
+        fill(i)
+    return tuple(orders[i] for i in range(len(space.groups)))
 
 
 def _breaks(function: _Function, symmetry: Symmetry, before: list[Part], limit: float) -> bool:

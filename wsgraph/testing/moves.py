@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.graph import NeuronGraph
+from wsgraph.nn.monomial import motion_of
 from wsgraph.space import Symmetry, WeightSpace
 from wsgraph.testing.runner import with_weights
 
@@ -18,10 +19,11 @@ def seeded(generator: torch.Generator | None) -> torch.Generator:
 
 
 def can_move(space: WeightSpace, block: int) -> bool:
-    """Whether some symmetry of the space moves or scales this block."""
-    groups = (space.groups[axis.group] for axis in space.blocks[block].axes)
-    scaled = any(axis.scale for axis in space.blocks[block].axes)
-    return scaled or any(group.size > 1 and not group.fixed for group in groups)
+    """Whether some symmetry of the space moves, scales or turns this block."""
+    parts = space.blocks[block]
+    turns = parts.turns is not None or any(axis.phase is not None for axis in parts.axes)
+    motion = motion_of(space, parts)
+    return turns or bool(motion.axes or motion.common)
 
 
 def refuse_without_symmetry(space: WeightSpace) -> None:
@@ -49,12 +51,17 @@ def refuse_unmoved(space: WeightSpace, weights: Tensor, generator: torch.Generat
 
 
 def draw(
-    space: WeightSpace, weights: Tensor, generator: torch.Generator, max_scale: float, batch_size: int | None = None
+    space: WeightSpace,
+    weights: Tensor,
+    generator: torch.Generator,
+    max_scale: float,
+    batch_size: int | None = None,
+    linear: bool = False,
 ) -> Symmetry:
     """A random symmetry that changes these weights."""
     __tracebackhide__ = True
     for _ in range(MAX_DRAWS):
-        symmetry = space.random_symmetry(generator, max_scale=max_scale, batch_size=batch_size)
+        symmetry = space.random_symmetry(generator, max_scale=max_scale, batch_size=batch_size, linear=linear)
         if not torch.equal(symmetry.act(weights), weights):
             return symmetry
     raise AssertionError(f"{MAX_DRAWS} random symmetries of {space!r} left the weights as they were.")

@@ -7,7 +7,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from wsgraph.graph import NeuronGraph, batch_of
+from wsgraph.graph import NeuronGraph, batch_of, links
 from wsgraph.space import Connection, WeightSpace
 from wsgraph.testing.moves import seeded
 
@@ -53,22 +53,16 @@ def random_graphs(
 def _values(space: WeightSpace, use: Connection | None, normal: Tensor, uniform: Tensor) -> Tensor:
     """Numbers that suit the role of a block, from standard normal and uniform ones."""
     role = "bias" if use is None else use.role
-    if role == "weight" and use is not None:
+    if role in ("weight", "part") and use is not None and use.source is not None:
         return normal * (GAIN / sqrt(_fan_in(space, use.target)))
     if role == "variance":
         return 0.3 + 1.7 * uniform
-    if role in ("gain", "operand"):
+    if role in ("gain", "operand", "part"):
         return (1 + 0.3 * normal) * torch.sign(uniform - 0.5)
     return 0.1 + 0.4 * uniform if role == "slope" else 0.3 * normal
 
 
 def _fan_in(space: WeightSpace, layer: int) -> int:
     """Number of weights that enter a unit of a layer."""
-    total = 0
-    for connection in space.incoming[layer]:
-        if connection.role == "weight" and connection.block is not None:
-            block = space.blocks[connection.block]
-            is_matrix = len(block.axes) > 1
-            source = 1 if connection.source is None or not is_matrix else space.size(connection.source)
-            total += source * block.kernel_size
-    return max(total, 1)
+    entering = (link for link in links(space) if link.target == layer and link.block is not None)
+    return max(sum(link.sources * link.kernel for link in entering), 1)

@@ -8,7 +8,7 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import index_sort, segment
 from torch_geometric.utils.sparse import index2ptr
 
-from wsgraph.nn.canonical import ScaleEquivariant, ScaleInvariant
+from wsgraph.nn.canonical import ScaleEquivariant, ScaleInvariant, canonical
 from wsgraph.nn.reset import reset_children
 
 
@@ -69,12 +69,34 @@ class ScaleEquivariantConv(MessagePassing):
     # ---------------------------------------------------------------- sparse
 
     def forward(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, magnitude: Tensor, sign: Tensor
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor,
+        magnitude: Tensor,
+        sign: Tensor,
+        taken_off: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Updated node and edge features, edge by edge."""
+        """Updated node and edge features, edge by edge.
+
+        Args:
+            x: Node features.
+            edge_index: Sources and targets.
+            edge_attr: Edge features.
+            magnitude: Whether each node has a free magnitude.
+            sign: Whether it has a free sign.
+            taken_off: Flags ``[E, 1]``: where the magnitude and where the sign of the source must be taken off, since
+                the edge's numbers do not do that. Nowhere, if not given.
+        """
         mixed = self.node_linear(x)
         messages = self.propagate(
-            edge_index, x=mixed, edge_attr=edge_attr, magnitude=magnitude, sign=sign, size=(len(x), len(x))
+            edge_index,
+            x=mixed,
+            edge_attr=edge_attr,
+            magnitude=magnitude,
+            sign=sign,
+            taken_off=taken_off,
+            size=(len(x), len(x)),
         )
         updated = self.update_nodes(x, messages, magnitude, sign)
         if not self.update_edges:
@@ -82,8 +104,16 @@ class ScaleEquivariantConv(MessagePassing):
         source, target = self.source_factor(x, magnitude, sign), self.target_factor(x, magnitude, sign)
         return updated, self.dense_edges(edge_attr, source[edge_index[0]], target[edge_index[1]])
 
-    def message(self, x_j: Tensor, edge_attr: Tensor, magnitude_i: Tensor, sign_i: Tensor) -> Tensor:
+    def message(
+        self,
+        x_j: Tensor,
+        edge_attr: Tensor,
+        magnitude_i: Tensor,
+        sign_i: Tensor,
+        taken_off: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
         """Messages ``[E, channels]``, multiplied as their target."""
+        x_j = x_j if taken_off is None else canonical(x_j, *taken_off)
         return self.message_net(self.edge_linear(edge_attr) * x_j, magnitude_i, sign_i)
 
     def aggregate(self, inputs: Tensor, index: Tensor, dim_size: int) -> Tensor:
@@ -99,15 +129,15 @@ class ScaleEquivariantConv(MessagePassing):
         """Sums of the messages of one block of edges, m of them for each target.
 
         Args:
-            x: Source features after ``node_linear``, ``[B, targets or 1, m or 1, channels]``.
-            edge_attr: ``[B, targets, m, channels]``.
+            x: Source features after ``node_linear``, ``[B, pieces, 1, m, channels]``.
+            edge_attr: ``[B, pieces, targets, m, channels]``.
             magnitude: Whether the target has free magnitudes.
             sign: Whether it has free signs.
 
         Returns:
-            ``[B, targets, channels]``.
+            ``[B, pieces * targets, channels]``.
         """
-        return self.message_net(self.edge_linear(edge_attr) * x, magnitude, sign).sum(2)
+        return self.message_net(self.edge_linear(edge_attr) * x, magnitude, sign).sum(3).flatten(1, 2)
 
     def dense_edges(self, edge_attr: Tensor, source: Tensor, target: Tensor) -> Tensor:
         """Updated features of one block of edges, from the factors of its ends, laid beside them."""

@@ -11,6 +11,7 @@ from wsgraph.nn.models.model import WeightSpaceModel
 from wsgraph.nn.readout import WeightUpdate, perceptron
 from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import structure
+from wsgraph.nn.units import HIDDEN, part_of
 from wsgraph.space import WeightSpace
 
 
@@ -26,7 +27,7 @@ class DualFlow(WeightSpaceModel):
     ``hidden_channels`` inputs.
 
     **Symmetry**: invariant (``out_channels=n``) or equivariant (``out_channels=None``) to permutations and to every
-    scale class of the space. Not covered: phases of sine units.
+    scale class of the space, and to half turns before sines. Not covered: matrices on linear groups.
 
     Args:
         space: The weight space of the networks that it takes.
@@ -54,8 +55,8 @@ class DualFlow(WeightSpaceModel):
         super().__init__(space, hidden_channels, num_layers, out_channels)
         channels = hidden_channels
         self.states = Forward(space, channels)
-        self.outputs = [i for i, layer in enumerate(space.layers) if layer.output]
-        self.read = [i for i, layer in enumerate(space.layers) if not (layer.is_source or layer.output)]
+        self.outputs = [i for i, layer in enumerate(space.layers) if layer.output and structure(space).fixed[i]]
+        self.read = [i for i in range(len(space.layers)) if part_of(space, i) == HIDDEN]
         self.invariants = nn.ModuleDict({str(i): ScaleInvariant(channels, channels) for i in self.read})
         answers = channels * sum(space.size(i) for i in self.outputs) + channels * len(self.read)
         if out_channels is None:

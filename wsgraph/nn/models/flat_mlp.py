@@ -26,6 +26,8 @@ class FlatMLP(WeightSpaceModel):
         - **output**: ``[B, out_channels]``, or B neuron graphs
     """
 
+    takes_off_turns = False
+
     def __init__(
         self, space: WeightSpace, hidden_channels: int = 512, num_layers: int = 2, out_channels: int | None = None
     ) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from wsgraph.errors import WSGraphError
 from wsgraph.graph import NeuronGraph, checked_space
+from wsgraph.nn.phases import inverse, with_turns, without_turns
+from wsgraph.nn.updated import updated
 from wsgraph.space import WeightSpace
 
 
@@ -24,6 +26,9 @@ class WeightSpaceModel(nn.Module, ABC):
         num_layers: Number of its layers.
         out_channels: Number of outputs for each network, or None for updated weights.
     """
+
+    takes_off_turns: ClassVar[bool] = True
+    """Whether half turns before sines are taken off the weights first, and put back on what comes out."""
 
     def __init__(
         self, space: WeightSpace, hidden_channels: int, num_layers: int, out_channels: int | None = None
@@ -48,10 +53,16 @@ class WeightSpaceModel(nn.Module, ABC):
             SpaceError: The graphs are not of the model's weight space.
         """
         checked_space(graphs, self.space, type(self).__name__)
-        weights = graphs.weight_matrix
+        if not self.takes_off_turns:
+            return self._answer(graphs)
+        graphs, turns = without_turns(graphs)
+        answer = self._answer(graphs)
+        return answer if isinstance(answer, Tensor) else with_turns(answer, inverse(turns))
+
+    def _answer(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
         if self.out_channels is not None:
-            return self._invariant(weights)
-        return updated(graphs, self._updated_weights(weights))
+            return self._invariant(graphs.weight_matrix)
+        return updated(graphs, self._updated_weights(graphs.weight_matrix))
 
     @abstractmethod
     def _invariant(self, weights: Tensor) -> Tensor:
@@ -65,10 +76,3 @@ class WeightSpaceModel(nn.Module, ABC):
         out = "updated weights" if self.out_channels is None else f"{self.out_channels} outputs"
         sizes = f"hidden_channels={self.hidden_channels}, num_layers={self.num_layers}"
         return f"{type(self).__name__}({self.space!r} -> {out}, {sizes})"
-
-
-def updated(graphs: NeuronGraph, weights: Tensor) -> NeuronGraph:
-    """A graph or batch like ``graphs`` with other weights (of any shape, in their order)."""
-    result = copy.copy(graphs)
-    result.weights = weights.reshape(-1)
-    return result

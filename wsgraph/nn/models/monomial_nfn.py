@@ -27,8 +27,9 @@ class MonomialNFN(WeightSpaceModel):
     affine map, averages over units, and ends in a perceptron.
 
     **Symmetry**: invariant (``out_channels=n``) or equivariant (``out_channels=None``) to permutations and to every
-    scale class of the space. It sees no coupling between blocks of different monomials: permuting or scaling the rows
-    of one weight without the columns of the next goes unnoticed.
+    scale class of the space, and to half turns before sines. Not covered: matrices on linear groups. It sees no
+    coupling between blocks of different monomials: permuting or scaling the rows of one weight without the columns of
+    the next goes unnoticed.
 
     Args:
         space: The weight space of the networks that it takes.

@@ -7,12 +7,14 @@ from torch import Tensor, nn
 
 from wsgraph.graph import NeuronGraph, checked_graph
 from wsgraph.nn.conv import ScaleEquivariantConv
-from wsgraph.nn.encoder import NeuronEncoder, beside_edges
-from wsgraph.nn.models.model import WeightSpaceModel, updated
+from wsgraph.nn.encoder import NeuronEncoder, at_targets, beside_edges, read_source
+from wsgraph.nn.models.model import WeightSpaceModel
+from wsgraph.nn.phases import inverse, with_turns, without_turns
 from wsgraph.nn.readout import FeatureUpdate, PartPool, perceptron
 from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow, structure
-from wsgraph.nn.units import batch_units
+from wsgraph.nn.units import batch_flows, batch_units
+from wsgraph.nn.updated import updated
 from wsgraph.space import WeightSpace
 
 
@@ -29,8 +31,9 @@ class ScaleGMN(WeightSpaceModel):
     :meth:`sparse` (any graphs, of other and mixed spaces too, edge by edge). A call takes the dense one where it can.
 
     **Symmetry**: invariant (``out_channels=n``) or equivariant (``out_channels=None``) to permutations and to every
-    scale class of the space. Not covered: phases of sine units. Messages do not pass the factors of a product of two
-    layers (gates), whose multipliers no single weight carries: what lies behind sees their weights only in the means.
+    scale class of the space, and to half turns before sines. Not covered: matrices on linear groups. Messages do not
+    pass the factors of a product of two layers (gates, attention scores), whose multipliers no single weight carries,
+    nor computed weights: what lies behind sees them only in the means.
 
     Args:
         space: The weight space of the networks that it takes.
@@ -90,12 +93,16 @@ class ScaleGMN(WeightSpaceModel):
         Raises:
             SpaceError: A graph has larger kernels, or more inputs or outputs, than the model's own space.
         """
-        units = batch_units(graphs)
-        x, edge_index, edge_attr = self.encoder.sparse(graphs, units)
+        graphs, turns = without_turns(graphs)
+        units, edges = batch_units(graphs), batch_flows(graphs)
+        x, edge_index, edge_attr = self.encoder.sparse(graphs, units, edges)
+        flags = units.magnitude[:, None], units.sign[:, None]
+        left = edges.magnitude[edges.flows, None], edges.sign[edges.flows, None]
+        taken_off = left if any(bool(flag.any()) for flag in left) else None
         for conv in self.convs:
-            x, edge_attr = conv(x, edge_index, edge_attr, units.magnitude[:, None], units.sign[:, None])
+            x, edge_attr = conv(x, edge_index, edge_attr, *flags, taken_off)
         if self.out_channels is None:
-            return updated(graphs, self.update.sparse(graphs, x, edge_attr))
+            return with_turns(updated(graphs, self.update.sparse(graphs, x, edge_attr)), inverse(turns))
         sizes = torch.tensor([space.num_nodes for space in graphs.spaces], device=x.device)
         batch = torch.arange(len(sizes), device=x.device).repeat_interleave(sizes)
         return self.readout(self.pool.sparse(x, units, batch, len(sizes)))
@@ -123,14 +130,15 @@ class ScaleGMN(WeightSpaceModel):
         mixed = [conv.node_linear(x) for x in nodes]
         totals = [torch.zeros_like(x) for x in nodes]
         for flow, e in edges.items():
-            message = conv.dense_messages(beside_edges(flow, mixed[flow.source]), e, *flags[flow.target])
-            totals[flow.target] = totals[flow.target] + message
+            x = beside_edges(flow, read_source(flow, mixed[flow.link.source]))
+            message = conv.dense_messages(x, e, *flags[flow.link.target])
+            totals[flow.link.target] = totals[flow.link.target] + message
         updated_nodes = [conv.update_nodes(x, t, *f) for x, t, f in zip(nodes, totals, flags, strict=True)]
         if not conv.update_edges:
             return updated_nodes, edges
         sources = [conv.source_factor(x, *f) for x, f in zip(nodes, flags, strict=True)]
         targets = [conv.target_factor(x, *f) for x, f in zip(nodes, flags, strict=True)]
         return updated_nodes, {
-            flow: conv.dense_edges(e, beside_edges(flow, sources[flow.source]), targets[flow.target][:, :, None])
+            flow: conv.dense_edges(e, beside_edges(flow, sources[flow.link.source]), at_targets(flow, targets))
             for flow, e in edges.items()
         }

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from wsgraph.graph import NODE_FEATURES, NeuronGraph, topology
+from wsgraph.graph.links import positions
 from wsgraph.graph.topology import numbers_at
 from wsgraph.nn.canonical import ScaleInvariant
-from wsgraph.nn.encoder import VARIANCE, is_parallel
+from wsgraph.nn.encoder import VARIANCE
 from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow
-from wsgraph.nn.units import Units, batch_units, unit_table
+from wsgraph.nn.units import Units, batch_flows, batch_units, unit_table
 from wsgraph.space import WeightSpace
 
 
@@ -44,32 +45,32 @@ class FeatureUpdate(nn.Module):
         reset_children(self)
 
     def dense(self, space: WeightSpace, weights: Tensor, nodes: list[Tensor], edges: dict[Flow, Tensor]) -> Tensor:
-        """From features ``[B, units, C]`` of every layer and ``[B, targets, m, C]`` of every flow."""
-        changed = weights.clone()
-        for flow, features in edges.items():
-            if flow.block is not None:
-                change = _as_block(flow, self.edge(features), space)
-                part = space.slices[flow.block]
-                changed[:, part] = changed[:, part] + change.reshape(len(weights), -1)
+        """From features ``[B, units, C]`` of every layer and ``[B, pieces, targets, m, C]`` of every flow."""
         units, x, table = unit_table(space), torch.cat(nodes, dim=1), topology(space).node_feature
         flags = units.magnitude[:, None].to(x.device), units.sign[:, None].to(x.device)
-        change = self._vector_changes(x, numbers_at(weights, table), units.eps.to(x), *flags)
-        return _add_at(changed, table, change)
+        changes = [self._vector_changes(x, numbers_at(weights, table), units.eps.to(x), *flags).flatten(1)]
+        where = [table.reshape(-1)]
+        for flow, features in edges.items():
+            if flow.link.block is not None:
+                changes.append(self.edge(features)[..., : flow.link.columns].flatten(1))
+                where.append(positions(space, flow.link).reshape(-1))
+        return _add_at(weights, torch.cat(where), torch.cat(changes, dim=1))
 
     def sparse(self, graphs: NeuronGraph, x: Tensor, edge_attr: Tensor) -> Tensor:
         """From features ``[N, C]`` of all nodes and ``[E, C]`` of the flows among all edges."""
         units: Units = batch_units(graphs)
+        flows = batch_flows(graphs).flows
         flags = units.magnitude[:, None], units.sign[:, None]
         vectors = self._vector_changes(x, graphs.x, units.eps.to(x), *flags)
-        edges = x.new_zeros(len(units.flows), self.edge.out_features)
-        edges[units.flows] = self.edge(edge_attr)
+        edges = x.new_zeros(len(flows), self.edge.out_features)
+        edges[flows] = self.edge(edge_attr)
         pieces, edge, node = [], 0, 0
         for space, matrix in graphs.matrices():
             form, count = topology(space), len(matrix)
-            ends = edge + count * len(form.edge_type), node + count * space.num_nodes
-            columns = form.edge_weight.shape[1]
+            ends = edge + count * form.num_edges, node + count * space.num_nodes
+            columns = form.num_columns
             change = edges[edge : ends[0], :columns].reshape(count, -1, columns)
-            matrix = _add_at(matrix, form.edge_weight, change)
+            matrix = _add_at(matrix, form.edges.weight, change)
             matrix = _add_at(matrix, form.node_feature, vectors[node : ends[1]].unflatten(0, (count, -1)))
             pieces.append(matrix.reshape(-1))
             edge, node = ends
@@ -81,12 +82,6 @@ class FeatureUpdate(nn.Module):
         shift = torch.zeros_like(numbers)
         shift[..., VARIANCE] = eps
         return torch.cat([self.bias(x), (numbers + shift)[..., 1:] * growth], dim=-1)
-
-
-def _as_block(flow: Flow, change: Tensor, space: WeightSpace) -> Tensor:
-    """Changes ``[B, targets, m, columns]`` in the layout of the block."""
-    change = change[..., 0].unflatten(2, (-1, flow.kernel)) if is_parallel(flow) else change[..., : flow.kernel]
-    return change.transpose(1, 2) if flow.target_axis == 1 and not flow.diagonal else change
 
 
 def _add_at(matrix: Tensor, positions: Tensor, values: Tensor) -> Tensor:

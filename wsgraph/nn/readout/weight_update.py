@@ -5,7 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wsgraph.space import Connection, WeightSpace
+from wsgraph.graph.links import is_vector, source_axis
+from wsgraph.nn.aligned import aligned
+from wsgraph.nn.powers import powers
+from wsgraph.space import WeightSpace
+
+NAMES = ("target", "source", *(f"source{n}" for n in range(2, 16)))
+"""Names of the maps for the layers of a block; the first has factors for kernel positions."""
+
+AXES = "defghijlmnoqrstu"
+"""Letters for the axes of a block."""
 
 
 class WeightUpdate(nn.Module):
@@ -31,15 +40,14 @@ class WeightUpdate(nn.Module):
     def __init__(self, space: WeightSpace, channels: int, covariant_channels: int) -> None:
         super().__init__()
         self.space = space
-        self.users = _first_users(space)
+        self.users = {i: layers for i, layers in enumerate(_layers_of_axes(space)) if layers}
+        self.biases = _bias_layers(space)
         self.factors = nn.ModuleDict()
-        for i, connection in self.users.items():
-            block = space.blocks[i]
-            outputs = channels if _is_matrix(connection) else 1
-            nets = nn.ModuleDict({"target": nn.Linear(channels, outputs * block.kernel_size)})
-            if _is_matrix(connection):
-                nets["source"] = nn.Linear(channels, outputs)
-            if connection.role in ("bias", "shift"):
+        for i, layers in self.users.items():
+            outputs = channels if len(layers) > 1 else 1
+            nets = nn.ModuleDict({name: nn.Linear(channels, outputs) for name in NAMES[: len(layers)]})
+            nets[NAMES[0]] = nn.Linear(channels, outputs * space.blocks[i].kernel_size)
+            if i in self.biases:
                 nets["shift"] = nn.Linear(channels, covariant_channels)
             self.factors[str(i)] = nets
         self.reset_parameters()
@@ -58,50 +66,66 @@ class WeightUpdate(nn.Module):
         for i, part in enumerate(self.space.slices):
             values = weights[:, part]
             if i in self.users:
-                values = self._update(i, values, invariant, covariant).reshape(values.shape)
+                shift = self.space.blocks[i].shift
+                factor = 1 + self._factor(i, invariant).reshape(len(values), -1)
+                values = (values + shift) * factor - shift
+            if i in self.biases:
+                values = values + self._push(i, invariant, covariant)
             pieces.append(values)
         return torch.cat(pieces, dim=1)
 
-    def _update(self, i: int, values: Tensor, invariant: list[Tensor], covariant: list[Tensor]) -> Tensor:
-        block, connection, nets = self.space.blocks[i], self.users[i], self.factors[str(i)]
+    def _factor(self, i: int, invariant: list[Tensor]) -> Tensor:
+        """Σ_c Π u_c(s) over the layers along the axes of a block: ``[B, pieces, axes, kernel]``."""
+        block, nets, terms, operands = self.space.blocks[i], self.factors[str(i)], [], []
         assert isinstance(nets, nn.ModuleDict)
-        target = nets["target"](invariant[connection.target])  # [B, targets, (channels *) kernel]
-        if not _is_matrix(connection):
-            shifted = values.reshape(len(values), -1, block.kernel_size) + block.shift
-            result = shifted * (1 + target) - block.shift
-            if "shift" in nets:
-                push = (covariant[connection.target] * nets["shift"](invariant[connection.target])).sum(
-                    -1, keepdim=True
-                )
-                result = result + push
-            return result
-        assert connection.source is not None
-        source = nets["source"](invariant[connection.source])  # [B, sources, channels]
-        target = target.unflatten(-1, (block.kernel_size, -1))
-        if len(block.axes) == 1:
-            factor = (target * source[:, :, None]).sum(-1)
-        elif connection.target_axis == 0:
-            factor = torch.einsum("btkc,bsc->btsk", target, source)
-        else:
-            factor = torch.einsum("btkc,bsc->bstk", target, source)
-        return values.reshape(factor.shape) * (1 + factor)
+        for name, (axis, layer) in zip(NAMES, self.users[i], strict=False):
+            group, own = block.axes[axis].group, self.space.layers[layer].group
+            states = nets[name](aligned(self.space, invariant[layer], own, group)).unflatten(1, (block.pieces, -1))
+            kernel = "k" if name == NAMES[0] else ""
+            operands.append(states.unflatten(-1, (block.kernel_size, -1)) if kernel else states)
+            terms.append(f"bp{AXES[axis]}{kernel}c")
+        axes = sorted({axis for axis, _ in self.users[i]})
+        factor = torch.einsum(f"{','.join(terms)}->bp{''.join(AXES[a] for a in axes)}k", *operands)
+        for axis in range(len(block.axes)):
+            factor = factor if axis in axes else factor.unsqueeze(2 + axis)
+        sizes = (len(axis.offsets) // block.pieces for axis in block.axes)
+        return factor.expand(-1, block.pieces, *sizes, block.kernel_size)
+
+    def _push(self, i: int, invariant: list[Tensor], covariant: list[Tensor]) -> Tensor:
+        """Σ_c p_c g_c(s) for the entries of a bias, ``[B, numel]``."""
+        block, layer, nets = self.space.blocks[i], self.biases[i], self.factors[str(i)]
+        assert isinstance(nets, nn.ModuleDict)
+        push = (covariant[layer] * nets["shift"](invariant[layer])).sum(-1, keepdim=True)
+        push = aligned(self.space, push, self.space.layers[layer].group, block.axes[0].group)
+        return push.expand(-1, -1, block.kernel_size).flatten(1)
 
     def extra_repr(self) -> str:
         """Its space."""
         return repr(self.space)
 
 
-def _is_matrix(connection: Connection) -> bool:
-    return connection.source is not None
-
-
-def _first_users(space: WeightSpace) -> dict[int, Connection]:
-    """For each block that a layer uses, the first connection that does; others stay as they are."""
-    users: dict[int, Connection] = {}
+def _layers_of_axes(space: WeightSpace) -> list[list[tuple[int, int]]]:
+    """For each block the layers that run along its axes, as (axis, layer): first that of its first target."""
+    found: list[list[tuple[int, int]]] = [[] for _ in space.blocks]
     for connection in space.connections:
-        block = connection.block
-        if block is not None and space.blocks[block].axes:
-            sizes = space.blocks[block].shape[connection.target_axis], space.size(connection.target)
-            if sizes[0] == sizes[1]:
-                users.setdefault(block, connection)
-    return users
+        if connection.block is None:
+            continue
+        own = found[connection.block]
+        pairs = [(connection.target_axis, connection.target)]
+        if connection.source is not None:
+            axis = source_axis(space, connection)
+            pairs.append((connection.target_axis if axis is None else axis, connection.source))
+        taken = {axis for axis, _ in own}
+        own += [(axis, layer) for axis, layer in pairs if axis not in taken]
+    return found
+
+
+def _bias_layers(space: WeightSpace) -> dict[int, int]:
+    """The layer of every bias that is multiplied as its units are."""
+    found: dict[int, int] = {}
+    for connection in space.connections:
+        if connection.block is not None and connection.role in ("bias", "shift") and is_vector(space, connection):
+            own, target = space.blocks[connection.block].axes[0].scale, space.layers[connection.target].scale
+            if powers(space, (own, 1)) == powers(space, (target, 1)):
+                found.setdefault(connection.block, connection.target)
+    return found
