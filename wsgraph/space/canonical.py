@@ -1,0 +1,136 @@
+"""Canonical forms: one network for all that differ by a symmetry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from wsgraph.errors import SpaceError
+from wsgraph.space.canonical_linear import bases
+from wsgraph.space.canonical_order import orders
+from wsgraph.space.canonical_plan import magnitudes, signs
+from wsgraph.space.canonical_scale import multipliers
+from wsgraph.space.canonical_tables import Table, position_numbers, read_tables
+from wsgraph.space.symmetry import Symmetry
+
+if TYPE_CHECKING:
+    from wsgraph.space.weight_space import WeightSpace
+
+
+def canonical_weights(space: WeightSpace, weights: Tensor) -> Tensor:
+    """Flat weights ``[P]`` or ``[N, P]`` in canonical form, in their own type: :func:`canonical_symmetry`, applied."""
+    return canonical_symmetry(space, weights).act(weights.detach().double()).to(weights.dtype)
+
+
+def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
+    r"""The symmetry that brings a network into canonical form, the same form for all g(network), up to rounding.
+
+    In this order, each step blind to all that may still change:
+
+    1. *Half turns*: each bias before a sine is brought into [-period / 2, period / 2].
+    2. *Magnitudes*: classes are visited in the order of the forward pass, and the numbers that enter the first layer
+       that carries a class (weights and bias; gain and shift of a normalisation) get norm 1 for each unit. Where all of
+       them are zero, other layers count, and then the outgoing numbers.
+    3. *Bases* of general linear groups: rows become orthonormal on the side where M acts, and orthogonal on the other.
+    4. *Signs*: in the same order and from the same numbers as magnitudes, the sum Σ r w |w| of each unit is made
+       positive. The fixed r > 0 depend on the kernel position, and on the place of units that keep theirs.
+    5. *Order*: units are sorted by :func:`~wsgraph.space.canonical_order.unit_keys`, combinations of their incoming and
+       outgoing numbers with fixed coefficients, in which each neighbour counts by its own key; units with parts count
+       by these, too.
+
+    **Symmetry**: invariant to :meth:`wsgraph.WeightSpace.random_symmetry`, linear groups included. *Not* unique are
+    networks that a step cannot decide on: sums of step 4 or differences of keys (of unequal units) that are zero up to
+    rounding, biases on the border of step 1, equal singular values or missing ranks in step 3 (then matrices stay out,
+    and multipliers and permutations alone are canonical), classes of several units that occur together only, and units
+    without function that zeros cut off together.
+
+    Args:
+        space: The weight space.
+        weights: ``[P]``, or ``[N, P]`` for N networks. All is computed in float64.
+
+    Returns:
+        A symmetry, or a batch of N.
+
+    Raises:
+        SpaceError: The last axis is not P.
+
+    Example:
+        >>> import torch, wsgraph
+        >>> space = wsgraph.trace(torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1)))
+        >>> weights = torch.randn(5, space.num_weights, generator=torch.Generator().manual_seed(0))
+        >>> g = canonical_symmetry(space, weights)
+        >>> g
+        Symmetry(batch of 5, 8 units permuted, 8 scaled)
+        >>> hidden = g(space.unflatten(weights))
+        >>> (hidden["0.weight"].square().sum(-1) + hidden["0.bias"].square()).isclose(torch.ones(())).all()
+        tensor(True)
+    """
+    if weights.dim() not in (1, 2) or weights.shape[-1] != space.num_weights:
+        shape = f"[{space.num_weights}] or [N, {space.num_weights}]"
+        raise SpaceError(f"Expected weights of shape {shape}, got {list(weights.shape)}.")
+    weights, numbers = weights.detach().double(), [n.to(weights.device) for n in position_numbers(space)]
+    symmetry = partial(_symmetry, space, weights.shape[:-1])
+    before = symmetry(turns=_turns(space, weights))
+    weights = before.act(weights) if space.phases else weights
+    if any(group.linear for group in space.groups):
+        change = _change_of_bases(space, weights, numbers)
+        before, weights = change @ before, change.act(weights)
+    tables = read_tables(space, weights)
+    sized = symmetry(multipliers=multipliers(space, tables, numbers, magnitudes(space)))
+    tables = _scaled(tables, sized)
+    signed = symmetry(multipliers=multipliers(space, tables, numbers, signs(space)))
+    tables = _scaled(tables, signed)
+    return symmetry(orders=orders(space, tables, numbers)) @ signed @ sized @ before
+
+
+def _change_of_bases(space: WeightSpace, weights: Tensor, numbers: Sequence[Tensor]) -> Symmetry:
+    """Canonical bases of the linear groups, with the magnitudes of all other classes, which they depend on."""
+    symmetry, tables = partial(_symmetry, space, weights.shape[:-1]), read_tables(space, weights)
+    sized = symmetry(multipliers=multipliers(space, tables, numbers, magnitudes(space)))
+    return symmetry(matrices=bases(space, sized.act(weights))) @ sized
+
+
+def _turns(space: WeightSpace, weights: Tensor) -> list[Tensor]:
+    """Half turns k, so that (-1)^k b + k period is the nearest to zero."""
+    found = []
+    for number, phase in enumerate(space.phases):
+        block = next(i for i, b in enumerate(space.blocks) if b.turns == number)
+        nearest = (space.block_view(weights, block) / phase.period).round()
+        found.append(torch.where(nearest % 2 == 1, nearest, -nearest))
+    return found
+
+
+def _scaled(tables: Sequence[Table], symmetry: Symmetry) -> list[Table]:
+    """The tables of the weights after a symmetry that only scales."""
+    found = []
+    for table in tables:
+        factors = [symmetry.scale_values(a.scale, a.group) for a in table.block.axes]
+        found.append(table.scaled([None if f is None else f.to(table.energy.device) for f in factors]))
+    return found
+
+
+def _symmetry(
+    space: WeightSpace,
+    batch: tuple[int, ...],
+    orders: Sequence[Tensor] | None = None,
+    multipliers: Sequence[Tensor] | None = None,
+    turns: Sequence[Tensor] | None = None,
+    matrices: Sequence[Tensor | None] | None = None,
+) -> Symmetry:
+    """A symmetry of some parts, and of the identity for the others."""
+    still = space.identity()
+
+    def ready(ours: Sequence[Tensor] | None, theirs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(t.cpu().expand(*batch, -1) for t in (theirs if ours is None else ours))
+
+    return Symmetry(
+        space,
+        ready(orders, still.orders),
+        ready(multipliers, still.multipliers),
+        ready(turns, still.turns),
+        still.matrices if matrices is None else tuple(None if m is None else m.cpu() for m in matrices),
+    )

@@ -1,0 +1,84 @@
+"""Canonical bases of general linear groups: orthonormal on one side, orthogonal on the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from wsgraph.space.canonical_plan import evidence, magnitudes, plan
+from wsgraph.space.parts import Axis
+
+if TYPE_CHECKING:
+    from wsgraph.space.weight_space import WeightSpace
+
+SINGULAR = 1e-10
+"""Eigenvalues of this fraction of the largest one are zero, or equal."""
+
+
+def bases(space: WeightSpace, weights: Tensor) -> list[Tensor | None]:
+    r"""M for the pieces of every linear group, ``[..., pieces, n, n]``; None for groups that are left alone.
+
+    Where A are the numbers that M multiplies and B those that its inverse transpose multiplies, M A has orthonormal
+    rows, and :math:`M^{-T} B` orthogonal ones: the singular value decomposition of Aᵀ B, from A Aᵀ and B Bᵀ. Signs and
+    the order of the rows are left. M is the identity where more is left: A has not full rank, or singular values agree.
+
+    Args:
+        space: The weight space.
+        weights: ``[..., P]``, float64, in which all other magnitudes are canonical.
+    """
+    found: list[Tensor | None] = [None] * len(space.groups)
+    for group in independent_groups(space):
+        inner, outer = (_gram(space, weights, group, positive) for positive in (True, False))
+        finite = (inner.isfinite() & outer.isfinite()).all(-1).all(-1)
+        found[group] = _basis(*(torch.where(finite[..., None, None], gram, 0.0) for gram in (inner, outer)))
+    return found
+
+
+def independent_groups(space: WeightSpace) -> list[int]:
+    """Linear groups that do not meet another one in a block, and through which no other magnitude is read."""
+    linear = {i for i, group in enumerate(space.groups) if group.linear}
+    met = [[a.group for a in block.axes if a.group in linear] for block in space.blocks]
+    for groups in met:
+        if len(groups) > 1:
+            linear -= set(groups)
+    planned = {item.scale_class: [item] for item in plan(space, magnitudes(space))}
+    for c, items in evidence(space, magnitudes(space)).items():
+        through = {group for item in planned.get(c, items) for block, _ in item.places for group in met[block]}
+        linear -= through - {space.scales[c].group}
+    return sorted(linear & {group for groups in met for group in groups})
+
+
+def _gram(space: WeightSpace, weights: Tensor, group: int, positive: bool) -> Tensor:
+    """A Aᵀ, or B Bᵀ, for each piece of a group, ``[..., pieces, n, n]``."""
+    pieces, lead = space.num_pieces(group), weights.dim() - 1
+    size = space.groups[group].size // pieces
+    total = weights.new_zeros(*weights.shape[:-1], pieces, size, size)
+    for number, block in enumerate(space.blocks):
+        for i, axis in enumerate(block.axes):
+            if axis.group == group and _is_positive(space, axis) == positive:
+                values, at = space.block_view(weights, number), lead + i
+                if block.pieces == 1:
+                    values = values.unflatten(at, (pieces, size)).movedim((at, at + 1), (lead, lead + 1))
+                else:
+                    values = values.movedim(at + 1, lead + 1)
+                rows = values.flatten(lead + 2) if values.dim() > lead + 2 else values[..., None]
+                total = total + rows @ rows.transpose(-1, -2)
+    return total
+
+
+def _is_positive(space: WeightSpace, axis: Axis) -> bool:
+    return any(f.power > 0 for f in axis.scale if space.scales[f.scale_class].group == axis.group)
+
+
+def _basis(inner: Tensor, outer: Tensor) -> Tensor:
+    """M with M A Aᵀ Mᵀ = 1 and diagonal :math:`M^{-T} B Bᵀ M^{-1}`, or the identity."""
+    sizes, axes = torch.linalg.eigh(inner)
+    regular = sizes[..., 0] > SINGULAR * sizes[..., -1]
+    sizes = torch.where(regular[..., None], sizes, 1.0)
+    back = axes * sizes.sqrt()[..., None, :]  # of the whitening
+    values, turn = torch.linalg.eigh(back.transpose(-1, -2) @ outer @ back)
+    regular = regular & (values.diff(dim=-1) > SINGULAR * values[..., -1:]).all(-1)
+    matrix = turn.transpose(-1, -2) @ (axes / sizes.sqrt()[..., None, :]).transpose(-1, -2)
+    return torch.where(regular[..., None, None], matrix, torch.eye(matrix.shape[-1]).to(matrix))

@@ -1,0 +1,96 @@
+"""Canonical multipliers: those that bring the numbers that enter a unit to norm 1, and to one side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from wsgraph.space.canonical_plan import Evidence, Freedom, evidence, plan
+from wsgraph.space.canonical_tables import Table, for_parts
+from wsgraph.space.parts import Axis
+
+if TYPE_CHECKING:
+    from wsgraph.space.weight_space import WeightSpace
+
+
+def multipliers(
+    space: WeightSpace, tables: Sequence[Table], numbers: Sequence[Tensor], freedom: Freedom
+) -> list[Tensor]:
+    """The magnitudes or the signs of every scale class that bring a network into canonical form, ``[..., size]``.
+
+    Args:
+        space: The weight space.
+        tables: Of its blocks; with canonical magnitudes, where signs are asked for.
+        numbers: See :func:`wsgraph.space.canonical_tables.position_numbers`.
+        freedom: Magnitudes or signs.
+    """
+    return _Solution(space, tables, numbers, freedom).solve()
+
+
+class _Solution:
+    """Multipliers of all classes, found one class after the other; 1 where they are not known."""
+
+    def __init__(
+        self, space: WeightSpace, tables: Sequence[Table], numbers: Sequence[Tensor], freedom: Freedom
+    ) -> None:
+        self.space = space
+        self.tables = tables
+        self.numbers = numbers
+        self.freedom = freedom
+        batch = tables[0].batch if tables else ()
+        device = tables[0].energy.device if tables else None
+        sizes = [space.groups[c.group].size for c in space.scales]
+        self.values = [torch.ones(*batch, n, dtype=torch.float64, device=device) for n in sizes]
+        self.known = [torch.zeros(*batch, n, dtype=torch.bool, device=device) for n in sizes]
+
+    def solve(self) -> list[Tensor]:
+        """Follow the plan, then try all evidence for units that it left out: zeros stood there."""
+        for item in plan(self.space, self.freedom):
+            self._update(item)
+        table = evidence(self.space, self.freedom)
+        pending = sorted(table, key=lambda c: self.values[c].shape[-1])
+        while pending := [c for c in pending if not bool(self.known[c].all())]:
+            if not sum(self._update(item) for c in pending for item in table[c]):
+                first = pending[0]  # of several that occur together only, one is free to stay 1
+                self.known[first] = torch.ones_like(self.known[first])
+        return self.values
+
+    def _update(self, item: Evidence) -> bool:
+        """Find multipliers of a class that are not known yet; whether there were any."""
+        here = item.scale_class
+        if bool(self.known[here].all()):
+            return False
+        signed, energy = (sum(sums) for sums in zip(*(self._sums(here, *p) for p in item.places), strict=True))
+        values, found = self.freedom.read(signed, energy, item.exponent)
+        found = found & ~self.known[here]
+        self.values[here] = torch.where(found, values, self.values[here])
+        self.known[here] = self.known[here] | found
+        return bool(found.any())
+
+    def _sums(self, here: int, number: int, axis: int) -> tuple[Tensor, Tensor]:
+        """Signed and absolute sums over the numbers beside each unit of a class whose other multipliers are known."""
+        table = self.tables[number]
+        factors = [self._factors(a, here if i == axis else None) for i, a in enumerate(table.block.axes)]
+        energy = table.along(axis, table.energy, [size for _, size in factors]) * factors[axis][1]
+        signed = table.along(axis, table.signed, [sign for sign, _ in factors]) * factors[axis][0]
+        size = self.values[here].shape[-1]
+        return signed.unflatten(-1, (size, -1)).sum(-1), energy.unflatten(-1, (size, -1)).sum(-1)
+
+    def _factors(self, axis: Axis, but: int | None) -> tuple[Tensor, Tensor]:
+        """What the multipliers of all classes but one do to signed and absolute squares; 0 where one is not known.
+
+        The signed factor has the number of the unit's place in it.
+        """
+        size = self.space.groups[axis.group].size
+        sign, factors = self.numbers[axis.group], []
+        for c, exponent in self.freedom.exponents(axis.scale).items():
+            if c != but:
+                value = torch.where(self.known[c], self.values[c].abs() ** (2 * exponent), 0.0)
+                factors.append(for_parts(value, size))
+                sign = sign * for_parts(self.values[c].sign(), size)
+        energy = reduce(torch.mul, factors, torch.ones_like(self.numbers[axis.group]))
+        return sign * energy, energy
