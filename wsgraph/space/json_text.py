@@ -57,6 +57,8 @@ def _decode(data: Any, kind: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return kind(*data)
     if origin is tuple:
+        if not isinstance(data, list):
+            raise TypeError(f"expected a list, got {data!r}")
         return tuple(_decode(v, arguments[0]) for v in data)
     if kind is Any:
         return tuple(_decode(v, Any) for v in data) if isinstance(data, list) else data

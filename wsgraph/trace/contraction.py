@@ -28,8 +28,9 @@ def contract(tracer: Tracer, a: Value, b: Value, left: Letters, right: Letters, 
     sides = [_spread(v, own, everything) for v, own in ((a, left), (b, right))]
     summed = {i - len(everything) for i, letter in enumerate(everything) if letter not in out}
     sizes = {**dict(zip(left, a.shape, strict=True)), **dict(zip(right, b.shape, strict=True))}
-    for side, opposite, others in ((*sides, right), (*sides[::-1], left)):
-        _tell_places_apart(tracer, side, opposite, [sizes.get(c, 1) if c in others else 1 for c in everything], summed)
+    for side, opposite, others in zip(sides, sides[::-1], (right, left), strict=True):
+        places = [sizes.get(letter, 1) if letter in others else 1 for letter in everything]
+        _tell_places_apart(tracer, side, opposite, places, summed)
     labels, pairs = _paired(tracer, sides, summed)
     for (side, opposite), others in zip((sides, sides[::-1]), (right, left), strict=True):
         for label in (lab for lab in side.labels if span(lab) & summed):

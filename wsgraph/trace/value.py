@@ -28,6 +28,7 @@ class Value:
         members: The tensors of which every entry here takes one, with their own labels.
         is_raw: Whether this is a tensor as it is stored, whose labels are made when a rule asks for them.
         is_zero: Whether all entries are known to be 0.
+        repeated: Axes, counted from the end, along which all entries are known to be equal.
         name: What to call it.
     """
 
@@ -38,6 +39,7 @@ class Value:
     members: tuple[tuple[str, tuple[Label, ...]], ...] = ()
     is_raw: bool = False
     is_zero: bool = False
+    repeated: frozenset[int] = frozenset()
     name: str = ""
 
     @property
@@ -55,7 +57,7 @@ def moved(value: Value, change: Callable[[Label], Label], shape: Sequence[int], 
     """The value after a change of the places of its entries."""
     labels = tuple(change(label) for label in value.labels)
     members = tuple((tensor, tuple(change(label) for label in own)) for tensor, own in value.members)
-    return replace(value, shape=tuple(shape), labels=labels, members=members, name=name)
+    return replace(value, shape=tuple(shape), labels=labels, members=members, repeated=frozenset(), name=name)
 
 
 def span(label: Label) -> frozenset[int]:

@@ -234,7 +234,8 @@ def _meets_data(tracer: Tracer, label: Label, other: Any, keeps_multiplier: bool
 def _meets_copies(tracer: Tracer, part: Label, whole: Label, other: Value) -> None:
     """Parts of a unit meet its value at several places, where its entries differ: then the parts keep their places."""
     rank = part.ndim - 1
-    axes = [a for a in span(part) - span(whole) if -a <= len(other.shape) and other.shape[a] > 1]
+    own = [a for a in span(part) - span(whole) - other.repeated if -a <= len(other.shape)]
+    axes = [a for a in own if other.shape[a] > 1]
     if axes and not other.is_zero:
         dims = [part.shape[1:][a] if a - rank in axes else 1 for a in range(rank)]
         tracer.legs.hold(part, np.arange(int(np.prod(dims))).reshape(dims))

@@ -63,7 +63,10 @@ def permuted(tracer: Tracer, x: Value, order: list[int]) -> Value:
 @rule("expand", "expand_as", "broadcast_to")
 def expand(tracer: Tracer, x: Value, *args: Any, **kwargs: Any) -> Value:
     """Repeats along axes of size 1: what has no meaning there needs no change."""
-    return rearranged(tracer, tracer.opened(x), lambda label: raised(label, len(tracer.shape)))
+    result = rearranged(tracer, tracer.opened(x), lambda label: raised(label, len(tracer.shape)))
+    rank = len(x.shape)
+    repeated = (-i - 1 for i, n in enumerate(reversed(tracer.shape)) if n > 1 and (i >= rank or x.shape[-i - 1] == 1))
+    return replace(result, repeated=frozenset(repeated))
 
 
 @rule("slice", "narrow")
