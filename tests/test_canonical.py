@@ -48,6 +48,16 @@ class Attention(nn.Module):
         return self.out(F.scaled_dot_product_attention(q, k, v).transpose(-2, -3).flatten(-2))
 
 
+class RotaryAttention(Attention):
+    """Queries and keys are rotated in planes that are the same in both heads: heads may be swapped, units may not."""
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).unflatten(-1, (3, 2, 4)).movedim(-3, 0).transpose(-2, -3)
+        angle = torch.arange(x.shape[1], dtype=x.dtype)[:, None] * torch.tensor([1.0, 0.1, 1.0, 0.1], dtype=x.dtype)
+        q, k = (t * angle.cos() + torch.cat((-t[..., 2:], t[..., :2]), -1) * angle.sin() for t in (q, k))
+        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(-2, -3).flatten(-2))
+
+
 class GatedBlock(nn.Module):
     """An RMS norm and a gated linear unit in a residual stream."""
 
@@ -94,6 +104,7 @@ OWN = {
         lambda: nn.Sequential(Attention(9, 10), nn.ReLU(), Attention(10, 6), nn.ReLU(), nn.Linear(6, 3)),
         (2, 5, 9),
     ),
+    "rotary": (lambda: RotaryAttention(9, 3), (2, 5, 9)),
     "gated": (GatedBlock, (2, 3)),
     "recurrent": (Recurrent, (2, 4, 3)),
     "weight_norm": (WeightNorm, (2, 3)),
@@ -300,6 +311,15 @@ def test_units_that_differ_by_far_neighbours_have_different_keys():
     assert orbit_error(space, space.flatten(state)[0], samples=10) < 1e-7
 
 
+def test_units_that_swap_two_inputs_have_different_keys():
+    space = trace(mlp(nn.GELU(), (2, 2, 1)))
+    state = space.unflatten(torch.ones(space.num_weights, dtype=torch.double))
+    state["0.weight"] = torch.tensor([[1.0, 2], [2, 1]], dtype=torch.double)
+    swapped = state | {"0.weight": state["0.weight"].flip(0)}
+    first, second = space.canonicalize(state), space.canonicalize(swapped)
+    assert torch.equal(first["0.weight"], second["0.weight"])
+
+
 def test_fixed_numbers_are_the_same_everywhere():
     expected = [1.3475962473218683, 0.8671029199599701, 0.643046398572216]
     assert fixed_numbers(3, torch.arange(3).numpy()).tolist() == expected
@@ -318,6 +338,16 @@ def test_linear_groups_are_taken_out(name, cases):
     moved = case.space.random_symmetry(seeded(), batch_size=4, linear=True).act(case.weights)
     assert error(case.space, moved, case.weights) > 0.1
     assert orbit_error(case.space, case.weights, linear=True) < 1e-7
+
+
+def test_bases_are_changed_in_float64(cases):
+    """Queries that are nearly of a lower rank lose nothing more than the last rounding."""
+    space = cases("attention").space
+    state = space.unflatten(cases("attention").weights)
+    for name in ("qkv.weight", "qkv.bias"):
+        state[name][:, 0] = state[name][:, 1] + 1e-4 * state[name][:, 0]
+    weights = space.flatten(state)[0].float()
+    assert error(space, canonical_weights(space, weights).double(), canonical_weights(space, weights.double())) < 1e-6
 
 
 def test_bases_of_heads_are_orthogonal(cases):
