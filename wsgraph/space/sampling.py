@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.errors import SpaceError
+from wsgraph.space.draws import device_of, normal, uniform, whole
 from wsgraph.space.scale import ScaleClass
 from wsgraph.space.symmetry import Symmetry
 
@@ -35,7 +36,7 @@ def random_symmetry(
     batch = () if batch_size is None else (batch_size,)
     orders: dict[int, Tensor] = {}
     for group in range(len(space.groups)):
-        _draw_order(space, group, orders, generator if permute else None, permute, batch)
+        _draw_order(space, group, orders, generator, permute, batch)
     multipliers = tuple(
         _multipliers(c, (*batch, space.groups[c.group].size), generator, max_scale, scale) for c in space.scales
     )
@@ -61,9 +62,9 @@ def _draw_order(
     if number in orders:
         return
     group = space.groups[number]
-    keys = torch.arange(group.size).double().expand(*batch, -1)
+    keys = torch.arange(group.size, device=device_of(generator)).expand(*batch, -1)
     if permute and not group.fixed:
-        keys = torch.rand(*batch, group.size, generator=generator, dtype=torch.float64)
+        keys = uniform(*batch, group.size, generator=generator)
     if group.parent is None:
         orders[number] = keys.argsort(dim=-1)
         return
@@ -79,25 +80,23 @@ def _multipliers(
     scale_class: ScaleClass, shape: tuple[int, ...], generator: torch.Generator | None, max_scale: float, scale: bool
 ) -> Tensor:
     """Magnitudes log-uniform in [1 / max_scale, max_scale], signs even; ones where ``scale`` is off."""
-    out = torch.ones(shape, dtype=torch.float64)
+    out = torch.ones(shape, dtype=torch.float64, device=device_of(generator))
     if scale and scale_class.values.has_magnitude:
-        out = max_scale ** (2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1)
+        out = max_scale ** (2 * uniform(*shape, generator=generator) - 1)
     if scale and scale_class.values.has_sign:
-        out = out * (2.0 * torch.randint(2, shape, generator=generator) - 1)
+        out = out * (2 * whole(0, 1, *shape, generator=generator) - 1)
     return out
 
 
 def _turns(shape: tuple[int, ...], generator: torch.Generator | None, scale: bool) -> Tensor:
     """A few half turns; none where ``scale`` is off."""
     if not scale:
-        return torch.zeros(shape, dtype=torch.float64)
-    return torch.randint(-MAX_TURNS, MAX_TURNS + 1, shape, generator=generator).double()
+        return torch.zeros(shape, dtype=torch.float64, device=device_of(generator))
+    return whole(-MAX_TURNS, MAX_TURNS, *shape, generator=generator)
 
 
 def _matrices(shape: tuple[int, ...], size: int, generator: torch.Generator | None, max_scale: float) -> Tensor:
     """Matrices U S V with orthogonal U, V, and S log-uniform in [1 / √max_scale, √max_scale]."""
-    left, right = (
-        torch.linalg.qr(torch.randn(*shape, size, size, generator=generator, dtype=torch.float64))[0] for _ in range(2)
-    )
-    values = max_scale ** (torch.rand(*shape, size, generator=generator, dtype=torch.float64) - 0.5)
+    left, right = (torch.linalg.qr(normal(*shape, size, size, generator=generator))[0] for _ in range(2))
+    values = max_scale ** (uniform(*shape, size, generator=generator) - 0.5)
     return left * values[..., None, :] @ right

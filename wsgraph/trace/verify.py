@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wsgraph.space import WeightSpace
+from wsgraph.space.draws import normal, uniform
 from wsgraph.trace.export import evaluating
 from wsgraph.trace.interpreter import as_arguments, trace
 from wsgraph.trace.nested import map_tensors, tensors_of
@@ -93,7 +94,7 @@ def _without_constants(state: dict[str, Tensor], generator: torch.Generator) -> 
         if tensor.is_floating_point() and tensor.numel() and bool((tensor == tensor.reshape(-1)[0]).all()):
             key = tensor.data_ptr()
             if key not in fresh:
-                noise = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
+                noise = uniform(*tensor.shape, generator=generator)
                 fresh[key] = (noise + 0.5).to(tensor.device)
             result[name] = fresh[key]
         else:
@@ -104,4 +105,4 @@ def _without_constants(state: dict[str, Tensor], generator: torch.Generator) -> 
 def _random_like(value: Tensor, generator: torch.Generator) -> Tensor:
     if not value.is_floating_point():
         return value
-    return torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value.device)
+    return normal(*value.shape, generator=generator).to(value.device)

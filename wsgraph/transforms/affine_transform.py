@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from wsgraph.errors import SpaceError
-from wsgraph.transforms.weight_transform import WeightTransform, check_width, uniform
+from wsgraph.space.draws import device_of, uniform
+from wsgraph.transforms.weight_transform import WeightTransform, check_width
 
 
 class AffineTransform(WeightTransform):
@@ -64,7 +65,7 @@ class AffineTransform(WeightTransform):
         def symmetric(*shape: int) -> Tensor:
             return 2 * uniform(count, *shape, generator=self.generator) - 1
 
-        eye = torch.eye(dim, dtype=torch.float64, device=None if self.generator is None else self.generator.device)
+        eye = torch.eye(dim, dtype=torch.float64, device=device_of(self.generator))
         matrix = eye.repeat(count, 1, 1)
         for i, j in torch.combinations(torch.arange(dim)).tolist() if self.rotation else ():
             angle = torch.deg2rad(symmetric() * self.rotation)

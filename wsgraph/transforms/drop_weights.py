@@ -7,8 +7,9 @@ from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space import WeightSpace
+from wsgraph.space.draws import uniform
 from wsgraph.transforms.block_size import blocks_of
-from wsgraph.transforms.weight_transform import WeightTransform, uniform
+from wsgraph.transforms.weight_transform import WeightTransform
 
 
 class DropWeights(WeightTransform):

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from wsgraph.space import WeightSpace
+from wsgraph.space.draws import normal
 from wsgraph.transforms.block_size import block_rms, blocks_of, spread
-from wsgraph.transforms.weight_transform import WeightTransform, check_width, normal
+from wsgraph.transforms.weight_transform import WeightTransform, check_width
 
 
 class WeightNoise(WeightTransform):

@@ -55,16 +55,6 @@ class WeightTransform(BaseTransform):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
-def uniform(*shape: int, generator: torch.Generator | None) -> Tensor:
-    """Numbers in [0, 1), float64, drawn where the generator lives."""
-    return torch.rand(shape, generator=generator, dtype=torch.float64, device=_device(generator))
-
-
-def normal(*shape: int, generator: torch.Generator | None) -> Tensor:
-    """Standard normal numbers, float64, drawn where the generator lives."""
-    return torch.randn(shape, generator=generator, dtype=torch.float64, device=_device(generator))
-
-
 def check_width(name: str, value: float, what: str = "the half-width of a range") -> float:
     """A number that is neither negative nor infinite.
 
@@ -74,7 +64,3 @@ def check_width(name: str, value: float, what: str = "the half-width of a range"
     if not 0 <= value < float("inf"):
         raise SpaceError(f"{name} is {what} and must be finite and not negative, got {value}.")
     return value
-
-
-def _device(generator: torch.Generator | None) -> torch.device | None:
-    return None if generator is None else generator.device
