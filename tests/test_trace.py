@@ -337,6 +337,27 @@ def test_a_rule_of_ones_own_frees_what_was_pinned():
 # ------------------------------------------------------------------------------------------- a value, not an object
 
 
+class Forms(nn.Module):
+    """Two bilinear forms of the same scalars, one for each of five units, which stay apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.lift, self.form = nn.Linear(3, 5), nn.Linear(1, 4), nn.Bilinear(4, 4, 2)
+
+    def forward(self, x):
+        y = self.lift(self.first(x)[..., None])
+        return self.form(y, y).sum(-1)
+
+
+def test_units_of_which_a_rule_says_nothing_stay():
+    """An output for each unit of the first layer: none of them may move."""
+    model = Forms().double()
+    space = trace(model, torch.randn(2, 3))
+    assert next(g for g in space.groups if g.name == "first").fixed
+    assert verify(model, space, example_inputs=torch.randn(2, 3).double()) < 1e-9
+    assert [(pin.operator, pin.num_units) for pin in space.pins] == [("bilinear", 5), ("bilinear", 5)]
+
+
 def test_two_traces_are_equal_whatever_the_weights():
     first, second = trace(cnn()), trace(randomize(cnn(), torch.Generator().manual_seed(1)))
     assert first == second

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
@@ -17,7 +19,7 @@ from wsgraph.space import TensorSpec, WeightSpace
 from wsgraph.trace.assemble import assemble
 from wsgraph.trace.export import export
 from wsgraph.trace.inputs import find_arguments
-from wsgraph.trace.legs import NODE
+from wsgraph.trace.legs import LEG, NODE
 from wsgraph.trace.registry import find_rule, is_transparent
 from wsgraph.trace.rules.arithmetic import opened_together, summed
 from wsgraph.trace.rules.pointwise import elementwise
@@ -98,6 +100,8 @@ def tensor_specs(model: nn.Module) -> tuple[TensorSpec, ...]:
     return tuple(specs)
 
 
+SHAPES_ONLY = frozenset({"expand_as", "view_as", "type_as", "copy", "fill", "zeros_like", "ones_like", "full_like"})
+"""Operators whose results do not depend on the numbers of one of their arguments."""
 MUTATIONS = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
 
 
@@ -174,14 +178,31 @@ class _Interpreter:
         if rule is None:
             tracer.pin(values, f"no rule for {tracer.operator}")
             return _unlabelled(tracer)
+        known = len(tracer.legs.records), len(tracer.legs.pinned)
         try:
-            return rule(tracer, *args, **kwargs)
+            result = rule(tracer, *args, **kwargs)
+            if name not in SHAPES_ONLY:
+                self._pin_forgotten(values, flatten_values([result]), *known)
+            return result
         except NotCovered as reason:
             tracer.pin(values, f"{tracer.operator} in {reason}")
         except (ValueError, IndexError, TypeError, AssertionError, KeyError, StopIteration) as error:
             tracer.pin(values, f"the rule for {name} does not know this form ({type(error).__name__}: {error})")
         tracer.operator, tracer.shape = name, shape
         return _unlabelled(tracer)
+
+    def _pin_forgotten(self, values: list[Value], results: list[Value], records: int, pinned: int) -> None:
+        """Units of which a rule says nothing, and which its results do not have, stay."""
+        legs = self.tracer.legs
+        if not results or all(value.is_zero for value in results):
+            return
+        said = [record.legs.reshape(-1) for record in legs.records[records:]] + legs.pinned[pinned:]
+        said += [label[LEG].reshape(-1) for value in results for label in value.labels]
+        known = np.concatenate([np.empty(0, np.int64), *said])
+        for value in values:
+            for label in value.labels if 0 not in value.shape else ():
+                if not np.isin(label[LEG], known).any():
+                    self.tracer.pin([replace(value, labels=(label,))], "no rule for units along another axis")
 
     def _resolve(self, arg: Any) -> Any:
         if isinstance(arg, fx.Node):
