@@ -249,20 +249,51 @@ def test_nothing_is_changed_or_drawn(name, cases):
 # ------------------------------------------------------------------------------------------------------- what steps do
 
 
-def test_rows_have_norm_one():
-    case = Case(lambda: mlp(nn.ReLU(), (3, 8, 8, 2)), (2, 3))
+def assert_equal(norms):
+    """All units of a network have the same norm, ``[networks, units]``."""
+    torch.testing.assert_close(norms, norms[:, :1].expand_as(norms))
+
+
+def test_biases_enter_the_norms_of_rows_before_layers_are_balanced():
+    """Two layers: the rows with their biases have norm 1, then γ; γ makes the sizes of the two weights equal."""
+    case = Case(lambda: mlp(nn.ReLU(), (3, 8, 2)), (2, 3))
+    form, state = case.space.canonicalize(case.state), case.state
+    norms = torch.cat([state["0.weight"], state["0.bias"][..., None]], -1).norm(dim=-1, keepdim=True)
+    first, last = state["0.weight"] / norms, state["2.weight"] * norms.mT
+    sizes = [weight.square().sum((1, 2)).div(weight.shape[1]).sqrt() for weight in (first, last)]
+    size = (sizes[0] * sizes[1]).sqrt()
+    found = torch.cat([form["0.weight"], form["0.bias"][..., None]], -1).norm(dim=-1)
+    torch.testing.assert_close(found, (size / sizes[0])[:, None].expand_as(found))
+    for name in ("0.weight", "2.weight"):
+        torch.testing.assert_close(form[name].square().sum(-1).mean(-1).sqrt(), size)
+
+
+def test_layers_are_balanced():
+    """Without biases, rows of a layer have one norm, and all layers the geometric mean of what they had."""
+    case = Case(lambda: mlp(nn.ReLU(), (3, 8, 6, 8, 2), bias=False), (2, 3))
     form = case.space.canonicalize(case.state)
-    for layer in ("0", "2"):
-        norms = form[f"{layer}.weight"].square().sum(-1) + form[f"{layer}.bias"].square()
-        torch.testing.assert_close(norms, torch.ones_like(norms))
+    for name in ("0.weight", "2.weight", "4.weight"):
+        assert_equal(form[name].square().sum(-1))
+    sizes = torch.stack([weight.square().sum(-1).mean(-1) for weight in form.values()], 1)
+    torch.testing.assert_close(sizes, sizes[:, :1].expand_as(sizes))
 
 
-def test_normalisations_have_norm_one_before_and_after(cases):
+def test_units_have_one_norm_before_and_after_a_normalisation(cases):
     form = cases("cnn").space.canonicalize(cases("cnn").state)
-    before = form["0.weight"].square().flatten(2).sum(-1) + form["0.bias"].square()
-    after = form["1.weight"].square() + form["1.bias"].square()
-    torch.testing.assert_close(before, torch.ones_like(before))
-    torch.testing.assert_close(after, torch.ones_like(after))
+    assert_equal(form["0.weight"].square().flatten(2).sum(-1) + form["0.bias"].square())
+    assert_equal(form["1.weight"].square() + form["1.bias"].square())
+    for name in ("0.weight", "4.weight"):  # each with a multiplier of its own, before its normalisation
+        size = form[name].square().flatten(2).sum(-1).mean(-1)
+        torch.testing.assert_close(size, torch.ones_like(size))
+
+
+def test_layers_of_zeros_have_no_size():
+    case = Case(lambda: mlp(nn.ReLU(), (3, 8, 6, 2), bias=False), (2, 3))
+    weights = case.weights.clone()
+    case.space.block_view(weights, 1)[:2] = 0
+    form = case.space.unflatten(canonical_weights(case.space, weights))
+    torch.testing.assert_close(form["0.weight"][:2].square().sum(-1), torch.ones(2, 8).double())
+    assert orbit_error(case.space, weights) < 1e-7
 
 
 def test_biases_before_sines_lie_in_one_period(cases):
@@ -352,8 +383,10 @@ def test_bases_are_changed_in_float64(cases):
     assert error(space, canonical_weights(space, weights).double(), canonical_weights(space, weights.double())) < 1e-6
 
 
-def test_bases_of_heads_are_orthogonal(cases):
+def test_bases_of_heads_are_orthogonal(cases, monkeypatch):
+    """Before a multiplier of the stream in front changes the weights, but not the biases."""
     case = cases("attention")
+    monkeypatch.setattr(canonical, "balance", lambda space, tables, freedom: space.identity().multipliers)
     form = case.space.canonicalize(case.state)
     rows = torch.cat([form["qkv.weight"], form["qkv.bias"][..., None]], -1).unflatten(1, (3, 2, 4))
     queries, keys, values = (rows @ rows.transpose(-1, -2)).unbind(1)  # [networks, heads, 4, 4]
@@ -433,7 +466,8 @@ def test_dead_units_are_scaled_by_what_is_left():
     form = space.canonicalize({name: tensor.double() for name, tensor in state.items()})
     rows = torch.cat([form["0.weight"], form["0.bias"][:, None], form["2.weight"].T], 1).tolist()
     size = 5**0.5
-    expected = [[0, 0, 0, 0], [0, 0, 0, 1], [1 / size, 2 / size, 0, 6 * size]]
+    even = (3 * 181) ** 0.25  # the mean of squares is 1 / 3 in front, and 36 * 5 + 1 behind
+    expected = [[0, 0, 0, 0], [0, 0, 0, 1 / even], [even / size, 2 * even / size, 0, 6 * size / even]]
     assert sorted(rows) == [pytest.approx(row) for row in expected]
     assert canonical_weights(space, torch.zeros(space.num_weights)).tolist() == [0] * space.num_weights
 
