@@ -25,14 +25,15 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 DEFAULT = """
-    plain/* torchvision/alexnet torchvision/vgg16_bn torchvision/resnet18 torchvision/resnet50 torchvision/densenet121
-    torchvision/googlenet torchvision/inception_v3 torchvision/mobilenet_v3_small torchvision/shufflenet_v2_x1_0
-    torchvision/squeezenet1_1 torchvision/efficientnet_b0 torchvision/regnet_y_400mf torchvision/resnext50_32x4d
-    torchvision/convnext_tiny torchvision/swin_t torchvision/swin_v2_t torchvision/maxvit_t torchvision/vit_b_16
-    torchvision/deeplabv3_resnet50 torchvision/retinanet_resnet50_fpn torchvision/r3d_18 transformers/bert
-    transformers/roberta transformers/gpt2 transformers/gpt_neox transformers/llama transformers/mistral
-    transformers/qwen3 transformers/gemma2 transformers/mixtral transformers/mamba transformers/t5 transformers/bart
-    transformers/vit transformers/swin transformers/clip transformers/whisper transformers/wav2vec2
+    plain/* torchvision/alexnet torchvision/vgg16_bn torchvision/resnet18 torchvision/resnet50 torchvision/resnet152
+    torchvision/densenet121 torchvision/googlenet torchvision/inception_v3 torchvision/mobilenet_v3_small
+    torchvision/shufflenet_v2_x1_0 torchvision/squeezenet1_1 torchvision/efficientnet_b0 torchvision/regnet_y_400mf
+    torchvision/resnext50_32x4d torchvision/convnext_tiny torchvision/swin_t torchvision/swin_v2_t torchvision/maxvit_t
+    torchvision/vit_b_16 torchvision/vit_l_16 torchvision/deeplabv3_resnet50 torchvision/retinanet_resnet50_fpn
+    torchvision/r3d_18 transformers/bert transformers/roberta transformers/gpt2 transformers/gpt2_350m
+    transformers/gpt_neox transformers/llama transformers/mistral transformers/qwen3 transformers/gemma2
+    transformers/mixtral transformers/mamba transformers/t5 transformers/bart transformers/vit transformers/swin
+    transformers/clip transformers/whisper transformers/wav2vec2
 """
 COLUMNS = {
     "parameters": "{:,}",

@@ -1,8 +1,9 @@
 """Well-known architectures with random weights, by name: what the tests of many models and the benchmarks trace.
 
 ``build(name)`` is a pair of a model and the inputs of its forward: a tuple, or a dictionary of keyword arguments. The
-architectures of torchvision have their full widths and see small images; those of transformers are tiny. ``NAMES`` has
-the names of all, whether or not the package that they need is installed; ``package(name)`` is its name.
+architectures of torchvision have their full widths and see small images; those of transformers are tiny, unless their
+names tell a size. ``NAMES`` has the names of all, whether or not the package that they need is installed;
+``package(name)`` is its name.
 """
 
 import importlib
@@ -166,6 +167,7 @@ LANGUAGE = {
     "xlnet": of("XLNetLMHeadModel", TOKENS, d_model=32, n_layer=2, n_head=4, d_inner=48, use_mems_eval=False),
     "fnet": of("FNetForMaskedLM", TEXT),
     "gpt2": of("GPT2LMHeadModel", GPT),
+    "gpt2_350m": of("GPT2LMHeadModel", n_embd=1024, n_layer=24, n_head=16),
     "gpt_neo": of("GPTNeoForCausalLM", TEXT, num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]]),
     "gpt_neox": of("GPTNeoXForCausalLM", TEXT),
     "gptj": of("GPTJForCausalLM", GPT, rotary_dim=4),

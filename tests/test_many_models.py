@@ -17,6 +17,10 @@ SHARE = 0.97
 LESS = {
     "torchvision/googlenet": (0.50, "the auxiliary heads are idle in evaluation"),
     "torchvision/inception_v3": (0.87, "the auxiliary head is idle in evaluation"),
+    **dict.fromkeys(
+        ("transformers/wav2vec2", "transformers/hubert"),
+        (0.89, "a weight-normed convolution of several groups reads and writes the residual stream"),
+    ),
     "transformers/fnet": (0.90, "the residual stream is Fourier transformed along its units"),
 }
 """Less than that, and why."""
