@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map
 
 from wsgraph.space import Symmetry, WeightSpace
+from wsgraph.space.draws import uniform
 from wsgraph.testing.moves import can_move, draw, refuse_without_symmetry, seeded
 from wsgraph.testing.parts import Part, assert_close, assert_finite, deviation
-from wsgraph.testing.precision import Tolerance, in_one_width, limits, short, strictest
+from wsgraph.testing.precision import Tolerance, limits, short, strictest
 from wsgraph.testing.runner import MIN_SPREAD, name
 from wsgraph.trace import trace
 from wsgraph.trace.interpreter import as_arguments
+from wsgraph.trace.twin import Twin
 
 T = TypeVar("T")
 
@@ -36,8 +36,8 @@ def assert_function_preserved(
 ) -> None:
     """Random symmetries of its weight space leave the outputs of a model alone.
 
-    A copy of the model runs, in evaluation mode, in float64 and float32. Blocks of equal entries (fresh biases and
-    norms) and constant inputs are replaced by random numbers first, since they hide mistakes.
+    A copy of the model runs, in evaluation mode, in float64 and float32. Blocks and inputs of equal entries (fresh
+    biases and norms) are replaced by random numbers first, since they hide mistakes.
 
     Args:
         model: Any module; it is not changed.
@@ -60,80 +60,48 @@ def assert_function_preserved(
     __tracebackhide__ = True
     generator = seeded(generator)
     arguments = as_arguments(model, example_inputs)
-    space = in_one_width(trace(model, example_inputs) if space is None else space)
+    space = trace(model, example_inputs) if space is None else space
     refuse_without_symmetry(space)
     for dtype, limit in limits(tolerance):
-        function = _Function(model, space, arguments, dtype, generator)
-        before = function(function.weights)
-        _refuse_blind(function, before, strictest(tolerance), generator)
+        twin = Twin(model, space, arguments, dtype, generator)
+        before = _outputs(twin, twin.weights)
+        _refuse_blind(twin, before, strictest(tolerance), generator)
         for _ in range(num_samples):
-            symmetry = draw(space, function.weights, generator, max_scale, linear=True)
-            after = function(symmetry.act(function.weights))
+            symmetry = draw(twin.space, twin.weights, generator, max_scale, linear=True)
+            after = _outputs(twin, symmetry.act(twin.weights))
             if deviation(after, before).error > limit:
-                culprits = [words for words, g in _factors(symmetry) if _breaks(function, g, before, limit)]
+                culprits = [words for words, g in _factors(symmetry) if _breaks(twin, g, before, limit)]
                 advice = f" Already broken by {', or by '.join(culprits)}." if culprits else ""
                 what = f"{name(model)} does not compute the same under a symmetry of {space!r} ({short(dtype)})"
                 assert_close(after, before, limit, what, advice)
 
 
-class _Function:
-    """A model's outputs as a function of its flat weights, at fixed inputs."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        space: WeightSpace,
-        arguments: tuple[tuple[Any, ...], dict[str, Any]],
-        dtype: torch.dtype,
-        generator: torch.Generator,
-    ) -> None:
-        self.model = copy.deepcopy(model).to(dtype).eval()
-        self.space = space
-        self.arguments = tree_map(lambda leaf: _without_constants(leaf, dtype, generator), arguments)
-        self.weights, self.integers = space.flatten(self.model.state_dict())
-        for i in range(len(space.blocks)):
-            if can_move(space, i):
-                part = self.weights[space.slices[i]]
-                part.copy_(_without_constants(part, dtype, generator))
-
-    def __call__(self, weights: Tensor) -> list[Part]:
-        __tracebackhide__ = True
-        self.model.load_state_dict(self.space.unflatten(weights, self.integers))
-        args, kwargs = copy.deepcopy(self.arguments)
-        with torch.no_grad():
-            outputs = [leaf for leaf in tree_leaves(self.model(*args, **kwargs)) if isinstance(leaf, Tensor)]
-        parts = [_part(number, output.detach()) for number, output in enumerate(outputs) if output.numel()]
-        if not parts:
-            raise AssertionError(f"{name(self.model)} returns no tensors, which proves nothing.")
-        assert_finite(parts, f"{name(self.model)} returns numbers that are not finite")
-        return parts
+def _outputs(twin: Twin, weights: Tensor) -> list[Part]:
+    """The model's outputs, one part each."""
+    __tracebackhide__ = True
+    outputs = [output for output in twin(weights) if output.numel()]
+    parts = [_part(number, output.detach()) for number, output in enumerate(outputs)]
+    if not parts:
+        raise AssertionError(f"{name(twin.model)} returns no tensors, which proves nothing.")
+    assert_finite(parts, f"{name(twin.model)} returns numbers that are not finite")
+    return parts
 
 
 def _part(number: int, values: Tensor) -> Part:
     return Part(values.double(), lambda index: f"entry {list(index)} of output {number}")
 
 
-def _without_constants(value: Any, dtype: torch.dtype, generator: torch.Generator) -> Any:
-    """A floating tensor in this type, replaced by numbers in [0.5, 1.5] if all its entries are equal."""
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        return value
-    if value.numel() and bool((value == value.reshape(-1)[0]).all()):
-        value = (torch.rand(value.shape, generator=generator, dtype=torch.float64) + 0.5).to(value.device)
-    return value.to(dtype)
-
-
-def _refuse_blind(function: _Function, before: list[Part], limit: float, generator: torch.Generator) -> None:
+def _refuse_blind(twin: Twin, before: list[Part], limit: float, generator: torch.Generator) -> None:
     """Fail if other weights give the same outputs."""
     __tracebackhide__ = True
-    space = function.space
-    weights = function.weights.clone()
+    space, weights = twin.space, twin.weights.clone()
     for i in range(len(space.blocks)):
         if can_move(space, i):
             part = weights[space.slices[i]]
-            part.mul_(1 + 0.1 * torch.rand(part.shape, generator=generator, dtype=torch.float64).to(part))
-    if deviation(function(weights), before).error <= MIN_SPREAD * limit:
+            part.mul_(1 + 0.1 * uniform(*part.shape, generator=generator).to(part))
+    if deviation(_outputs(twin, weights), before).error <= MIN_SPREAD * limit:
         raise AssertionError(
-            f"The outputs of {name(function.model)} do not depend on the weights that symmetries move, which proves "
+            f"The outputs of {name(twin.model)} do not depend on the weights that symmetries move, which proves "
             "nothing: give it random weights, or other example_inputs."
         )
 
@@ -178,6 +146,6 @@ def _orders(symmetry: Symmetry, moved: int) -> tuple[Tensor, ...]:
     return tuple(orders[i] for i in range(len(space.groups)))
 
 
-def _breaks(function: _Function, symmetry: Symmetry, before: list[Part], limit: float) -> bool:
+def _breaks(twin: Twin, symmetry: Symmetry, before: list[Part], limit: float) -> bool:
     __tracebackhide__ = True
-    return deviation(function(symmetry.act(function.weights)), before).error > limit
+    return deviation(_outputs(twin, symmetry.act(twin.weights)), before).error > limit

@@ -1,11 +1,8 @@
 """In which floating types the laws are tried, and how exactly they must hold there."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import torch
-
-from wsgraph.space import WeightSpace
 
 Tolerance = float | Mapping[torch.dtype, float]
 """The largest relative error: one number for float64, with a looser one for float32; or one for each type to try."""
@@ -23,12 +20,6 @@ def limits(tolerance: Tolerance) -> Iterator[tuple[torch.dtype, float]]:
 def strictest(tolerance: Tolerance) -> float:
     """The smallest of the errors allowed: what must differ at all must differ by much more than that."""
     return min(limit for _, limit in limits(tolerance))
-
-
-def in_one_width(space: WeightSpace) -> WeightSpace:
-    """The same space for a network whose floating tensors are all cast to one type."""
-    tensors = (replace(t, dtype="float") if t.is_floating else t for t in space.tensors)
-    return replace(space, tensors=tuple(tensors))
 
 
 def short(dtype: torch.dtype) -> str:

@@ -29,6 +29,3 @@ class Canonicalize(WeightTransform):
 
     def _moved(self, space: WeightSpace, weights: Tensor) -> Tensor:
         return canonical_weights(space, weights)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
