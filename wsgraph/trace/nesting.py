@@ -23,7 +23,8 @@ class Nesting:
         parent: ``[slots]``, the smallest larger unit, or -1.
         depth: ``[slots]``, number of ancestors.
         level: ``[slots]``, length of the longest chain of recorded larger units above the slot.
-        crossing: ``[slots]``, whether this larger unit shares some, but not all, parts with another one: it stays.
+        crossing: ``[slots]``, whether this larger unit shares some, but not all, parts with another one, or is a part
+            of itself: it stays.
     """
 
     slot: Ints
@@ -37,7 +38,9 @@ def nesting(legs: Legs, slot: Ints) -> Nesting:
     """The forest of the recorded facts, from the slots ``[legs]`` that are joined."""
     slot, pairs = _with_equal_parents_joined(slot, _nest_rows(legs))
     count = int(slot.max(initial=-1)) + 1
-    crossing, level = np.zeros(count, dtype=bool), _levels(pairs, count)
+    crossing = _in_circles(pairs, count)
+    pairs = pairs[:, ~crossing[pairs[1]]]
+    level = _levels(pairs, count)
     while len(several := _children_of_several(pairs)):
         chains, crossed = _resolve(pairs, several)
         crossing[crossed] = True
@@ -46,7 +49,7 @@ def nesting(legs: Legs, slot: Ints) -> Nesting:
         pairs = _distinct(np.concatenate([pairs, chains], axis=1))
     parent = np.full(count, -1)
     parent[pairs[0]] = pairs[1]
-    return Nesting(slot, parent, _depths(parent, crossing), level, crossing)
+    return Nesting(slot, parent, _depths(parent), level, crossing)
 
 
 def _nest_rows(legs: Legs) -> Ints:
@@ -121,28 +124,31 @@ def _combinations(pairs: Ints, several: Ints) -> tuple[dict[tuple[int, ...], lis
     return combinations, shared
 
 
+def _in_circles(pairs: Ints, count: int) -> NDArray[np.bool_]:
+    """``[slots]``, whether a slot is a part of a part ... of itself."""
+    graph = coo_array((np.ones(pairs.shape[1], dtype=bool), (pairs[0], pairs[1])), shape=(count, count))
+    number = connected_components(graph, directed=True, connection="strong")[1]
+    circle: NDArray[np.bool_] = np.bincount(number, minlength=1)[number] > 1
+    return circle
+
+
 def _levels(pairs: Ints, count: int) -> Ints:
     level = np.zeros(count, dtype=np.int64)
-    for _ in range(64):  # longer chains, and circles, are cut
+    while True:
         deeper = level.copy()
         np.maximum.at(deeper, pairs[0], level[pairs[1]] + 1)
         if np.array_equal(deeper, level):
-            break
+            return level
         level = deeper
-    return level
 
 
-def _depths(parent: Ints, crossing: NDArray[np.bool_]) -> Ints:
-    """Number of ancestors; what has itself for an ancestor loses its parent, and stays."""
-    depth, above = np.zeros(len(parent), dtype=np.int64), parent.copy()
-    for _ in range(len(np.unique(parent)) + 1):
-        if not (above >= 0).any():
-            return depth
-        depth[above >= 0] += 1
-        above = np.where(above >= 0, parent[above], -1)
-    cyclic = above >= 0
-    parent[cyclic], crossing[cyclic] = -1, True
-    return _depths(parent, crossing)
+def _depths(parent: Ints) -> Ints:
+    """Number of ancestors."""
+    depth, above = np.zeros(len(parent), dtype=np.int64), parent
+    while (has_more := above >= 0).any():
+        depth[has_more] += 1
+        above = np.where(has_more, parent[above], -1)
+    return depth
 
 
 def _in_order(numbers: Ints) -> Ints:
