@@ -52,6 +52,14 @@ ORDINARY = (
 SOME = (step("activation"), step("linear"), step("activation", function="tanh"))
 
 
+ONCE_UNSOUND = (
+    Recipe("vector", (step("from_vector", form="units"), step("bilinear")), "sum_of_units", 3),
+    Recipe("vector", (step("from_vector"), step("norm", form="instance", affine=False)), "sum_of_units", 6, seed=3),
+    Recipe("tokens", (step("across_tokens"), step("bilinear", form="of_two_branches")), "sum_of_units", 6, seed=8),
+)
+"""What once had too many symmetries."""
+
+
 def check(model, x):
     """All laws that a traced network must keep; returns its weight space."""
     space = trace(model, x)
@@ -78,6 +86,13 @@ def test_every_step_keeps_all_laws_and_pins_nothing_else_than_told(place, one):
 @pytest.mark.parametrize("head", HEADS)
 def test_every_start_and_head_keeps_all_laws(start, head):
     model, x = build(Recipe(start, SOME, head))
+    assert depends_on_its_weights(model, x, torch.Generator().manual_seed(0)), "this proves nothing"
+    check(model, x)
+
+
+@pytest.mark.parametrize("recipe", ONCE_UNSOUND, ids=range(len(ONCE_UNSOUND)))
+def test_what_once_had_too_many_symmetries(recipe):
+    model, x = build(recipe)
     assert depends_on_its_weights(model, x, torch.Generator().manual_seed(0)), "this proves nothing"
     check(model, x)
 

@@ -202,7 +202,10 @@ class _Interpreter:
         for value in values:
             for label in value.labels if 0 not in value.shape else ():
                 if not np.isin(label[LEG], known).any():
-                    self.tracer.pin([replace(value, labels=(label,))], "no rule for units along another axis")
+                    if value.is_parameter:
+                        legs.pin(label)  # mere positions
+                    else:
+                        self.tracer.pin([replace(value, labels=(label,))], "no rule for units along another axis")
 
     def _resolve(self, arg: Any) -> Any:
         if isinstance(arg, fx.Node):

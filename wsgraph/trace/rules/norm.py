@@ -146,6 +146,9 @@ def with_statistics(
 def per_channel(tracer: Tracer, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
     """A normalisation of each channel by its own statistics: ε ends the magnitude, the sign goes on."""
     x, label = tracer.units_along(x, 1)
+    if places := span(label) - {1 - len(x.shape)}:  # units are what one channel has at one place
+        whole = siblings_of(tracer, label, places)
+        return _across_units(tracer, "instance_norm", x, label, whole, weight, bias, eps, axis=1)
     tracer.legs.restrict(label, magnitude=eps == 0, sign=True)
     node, out = _normalised(tracer, "instance_norm", label, eps)
     return _affine(tracer, x, label, node, out, weight, bias, 1, keeps_sign=True)
