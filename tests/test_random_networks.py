@@ -56,6 +56,12 @@ ONCE_UNSOUND = (
     Recipe("vector", (step("from_vector", form="units"), step("bilinear")), "sum_of_units", 3),
     Recipe("vector", (step("from_vector"), step("norm", form="instance", affine=False)), "sum_of_units", 6, seed=3),
     Recipe("tokens", (step("across_tokens"), step("bilinear", form="of_two_branches")), "sum_of_units", 6, seed=8),
+    Recipe(
+        "tokens",
+        (step("to_vector", form="mean_and_maximum"), *SOME[::2], step("units", form="overlapping")),
+        "linear",
+        3,
+    ),
 )
 """What once had too many symmetries."""
 

@@ -83,8 +83,11 @@ def retag(label: Label, key: int) -> Label:
 
 
 def with_node(label: Label, node: int) -> Label:
-    """The same units, as the result of another operator."""
-    return np.stack([label[LEG], label[SITE], np.full_like(label[NODE], node)])
+    """The same units, as the result of another operator; what came from several operators is still told apart."""
+    came_from = label[NODE]
+    several = came_from.size > 0 and bool((came_from != came_from.reshape(-1)[0]).any())
+    site = mix(label[SITE], came_from) if several else label[SITE]
+    return np.stack([label[LEG], site, np.full_like(came_from, node)])
 
 
 def number_copies(label: Label) -> Label:
