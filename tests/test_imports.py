@@ -16,8 +16,25 @@ import pytest
 import wsgraph
 
 ROOT = Path(wsgraph.__file__).parent
-OPTIONAL = ("lightning", "matplotlib", "pytorch_lightning", "torch_scatter", "typer")
-ORDER = ("errors", "space", "trace", "graph", "nn", "transforms", "datasets", "zoo", "align", "tasks", "testing", "cli")
+OPTIONAL = (
+    *("lightning", "matplotlib", "pandas", "pyarrow", "pytorch_lightning", "ray", "tensorboard", "torch_scatter"),
+    *("torchmetrics", "typer"),
+)
+ORDER = (
+    "errors",
+    "files",
+    "space",
+    "trace",
+    "graph",
+    "nn",
+    "transforms",
+    "datasets",
+    "zoo",
+    "align",
+    "tasks",
+    "testing",
+    "cli",
+)
 """A part may import itself and the parts before it; ``wsgraph/__init__.py`` imports all."""
 FORBIDDEN = {("zoo", "nn")}
 """Training networks needs no networks over networks."""

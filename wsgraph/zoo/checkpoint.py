@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and a folder of them from which a long computation resumes."""
+"""A folder of finished parts, from which a long computation resumes."""
 
 from __future__ import annotations
 
@@ -7,47 +7,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from wsgraph.errors import WSGraphError
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write one safetensors file so that, whenever the process dies, the path holds the old file or the new one.
-
-    The bytes go to a temporary neighbour, are flushed to the disk, and take the name in one step.
-
-    Args:
-        path: The file; missing parent folders are made.
-        tensors: By name, on any device.
-        metadata: Text by name.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(save({name: tensor.contiguous() for name, tensor in tensors.items()}, dict(metadata)))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors, on the CPU, and the metadata of a safetensors file.
-
-    Raises:
-        WSGraphError: The file is not a safetensors file.
-        FileNotFoundError: There is no file.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except SafetensorError as error:
-        raise WSGraphError(f"Expected a safetensors file at {path}: {error}") from error
+from wsgraph.files import read_tensors, write_tensors
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

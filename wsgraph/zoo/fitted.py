@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.errors import WSGraphError
-from wsgraph.zoo.checkpoint import read_tensors, write_tensors
+from wsgraph.files import read_tensors, write_tensors
 from wsgraph.zoo.render import render_states
 from wsgraph.zoo.siren import Siren
 from wsgraph.zoo.states import state_shapes, state_sizes
