@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 import wsgraph as wsg
 from wsgraph.graph import batches, take
-from wsgraph.transforms import InputAffine, Normalize, RandomSymmetry
+from wsgraph.transforms import InputAffine, RandomSymmetry
 from wsgraph.zoo import FittedINRs, fit_inrs
 
 NUM_TEST_IMAGES = 360
@@ -40,7 +40,7 @@ console = Console()
 class Recipe:
     """How one family is trained."""
 
-    build: Callable[[wsg.WeightSpace, int | None], nn.Module]
+    build: Callable[[wsg.WeightSpace, int | None], wsg.nn.WeightSpaceModel]
     epochs: int
     lr: float
     normalize: bool = True  # weights in units of their size in the training set
@@ -103,7 +103,8 @@ def train(name: str, recipe: Recipe, training: wsg.NeuronGraph, tests: dict[str,
     space = training.spaces[0]
     model = recipe.build(space, 10)
     result = Result(name, sum(p.numel() for p in model.parameters()))
-    prepare = Normalize(training) if recipe.normalize else _same
+    if recipe.normalize:
+        model.normalize_by(training)
     augment = InputAffine(rotation=8, scale=(0.93, 1.07), shear=0.08, shift=0.08, generator=generator)
     start = time.perf_counter()
     steps = recipe.epochs * math.ceil(len(training.spaces) / 64)
@@ -114,24 +115,24 @@ def train(name: str, recipe: Recipe, training: wsg.NeuronGraph, tests: dict[str,
         for _ in range(recipe.epochs):
             model.train()
             for batch in batches(training, 64, shuffle=True, generator=generator):
-                loss = F.cross_entropy(model(prepare(augment(batch))), batch.y)
+                loss = F.cross_entropy(model(augment(batch)), batch.y)
                 optimizer.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
                 schedule.step()
                 progress.advance(task)
-            result.curve.append(accuracy(model, prepare, tests["plain"]))
+            result.curve.append(accuracy(model, tests["plain"]))
     result.seconds = time.perf_counter() - start
-    result.plain, result.moved = (accuracy(model, prepare, tests[k]) for k in ("plain", "moved"))
+    result.plain, result.moved = (accuracy(model, tests[k]) for k in ("plain", "moved"))
     return result
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, prepare: Callable[[wsg.NeuronGraph], wsg.NeuronGraph], graphs: wsg.NeuronGraph) -> float:
+def accuracy(model: nn.Module, graphs: wsg.NeuronGraph) -> float:
     """Share of the graphs whose digit the model names."""
     model.eval()
-    return (model(prepare(graphs)).argmax(1) == graphs.y).float().mean().item()
+    return (model(graphs).argmax(1) == graphs.y).float().mean().item()
 
 
 def part_one(fast: bool, seed: int, folder: Path) -> list[Result]:
@@ -300,10 +301,6 @@ def save(figure: Figure, path: Path) -> None:
     """Write a picture."""
     FigureCanvasAgg(figure)
     figure.savefig(path, dpi=150)
-
-
-def _same(graphs: wsg.NeuronGraph) -> wsg.NeuronGraph:
-    return graphs
 
 
 def _progress() -> Progress:

@@ -1,5 +1,6 @@
 """One contract for all networks over networks, and slow twins of what they compute."""
 
+import copy
 from functools import partial
 
 import pytest
@@ -31,6 +32,7 @@ from wsgraph.testing import (
     assert_sensitive,
     random_graphs,
 )
+from wsgraph.transforms import Normalize
 
 INVARIANT = [DualFlow, ScaleGMN, MonomialNFN]
 FAMILIES = [*INVARIANT, FlatMLP]
@@ -645,3 +647,56 @@ def test_conv_repr_and_reset():
     conv.reset_parameters()
     after = [p for p in conv.parameters() if p.dim() > 1]
     assert not any(torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+# ------------------------------------------------------------------------------------------------------- normalisation
+
+
+@both_forms
+@families
+def test_normalised_models_keep_all_laws(family, out_channels):
+    """On SIRENs, whose biases have half turns; sizes that differ by block, and are not 1."""
+    space = traced("siren")
+    graphs = random_graphs(space, 4, dtype=torch.double)
+    model = build(family, space, out_channels).double()
+    plain = copy.deepcopy(model)
+    assert model.normalize_by(graphs) is model
+    assert float((model.block_sizes - 1).abs().min()) > 1e-3
+    if family is not FlatMLP:
+        law = assert_invariant if out_channels else assert_equivariant
+        law(model, graphs, tolerance={torch.float64: 1e-9})
+    answers = [(m(graphs) if out_channels else m(graphs).weights).detach() for m in (model, plain)]
+    assert float((answers[0] - answers[1]).abs().max()) > 1e-6
+
+
+def test_normalised_models_see_blocks_of_size_one():
+    """What a model of given sizes does is what it would do to the divided weights, in units of the sizes."""
+    space = traced("mlp")
+    graphs = random_graphs(space, 4, dtype=torch.double)
+    model = build(FlatMLP, space, None).double()
+    divided = Normalize(graphs)(graphs)
+    expected = model(divided).weight_matrix * (graphs.weights / divided.weights).view(4, -1)
+    torch.testing.assert_close(model.normalize_by(graphs)(graphs).weight_matrix, expected)
+    rms = [space.block_view(divided.weight_matrix, i).square().mean().sqrt() for i in range(len(space.blocks))]
+    torch.testing.assert_close(torch.stack(rms), torch.ones(len(rms)).double())
+
+
+def test_sizes_are_stored_and_stay_when_parameters_are_drawn_anew():
+    graphs = random_graphs(traced("mlp"), 4)
+    model = build(DualFlow, graphs.spaces[0]).normalize_by(graphs)
+    other = build(DualFlow, graphs.spaces[0])
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other(graphs), model(graphs))
+    sizes = model.block_sizes.clone()
+    model.reset_parameters()
+    assert torch.equal(model.block_sizes, sizes)
+
+
+def test_sizes_of_other_spaces_are_refused():
+    graphs, others = random_graphs(traced("mlp"), 3), random_graphs(traced("siren"), 3)
+    model = build(ScaleGMN, graphs.spaces[0])
+    with pytest.raises(SpaceError, match="ScaleGMN was built for"):
+        model.normalize_by(others)
+    model.normalize_by(graphs)
+    with pytest.raises(SpaceError, match="normalises its input"):
+        model.sparse(others)

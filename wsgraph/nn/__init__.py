@@ -4,7 +4,7 @@ from wsgraph.nn.canonical import ScaleEquivariant, ScaleInvariant, canonical
 from wsgraph.nn.conv import ScaleEquivariantConv
 from wsgraph.nn.encoder import NeuronEncoder
 from wsgraph.nn.forward import Forward
-from wsgraph.nn.models import DualFlow, FlatMLP, MonomialNFN, ScaleGMN
+from wsgraph.nn.models import DualFlow, FlatMLP, MonomialNFN, ScaleGMN, WeightSpaceModel
 from wsgraph.nn.monomial import MonomialLayout, MonomialLinear
 from wsgraph.nn.readout import FeatureUpdate, PartPool, WeightUpdate, perceptron
 
@@ -22,6 +22,7 @@ __all__ = [
     "ScaleEquivariantConv",
     "ScaleGMN",
     "ScaleInvariant",
+    "WeightSpaceModel",
     "WeightUpdate",
     "canonical",
     "perceptron",

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from wsgraph.errors import SpaceError
+from wsgraph.graph.block_size import blocks_of
 from wsgraph.space import WeightSpace
 from wsgraph.space.draws import uniform
-from wsgraph.transforms.block_size import blocks_of
 from wsgraph.transforms.weight_transform import WeightTransform
 
 

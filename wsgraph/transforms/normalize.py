@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.graph import NeuronGraph, checked_graph
+from wsgraph.graph.block_size import block_sizes, spread
 from wsgraph.space import WeightSpace
-from wsgraph.transforms.block_size import block_rms, blocks_of, spread
 from wsgraph.transforms.weight_transform import WeightTransform
 
 
@@ -20,7 +19,7 @@ class Normalize(WeightTransform):
     set of features: it no longer computes what the networks compute.
 
     **Symmetry**: commutes with every permutation and every scale; not with half turns of sine units, which add to
-    biases.
+    biases: for networks of sines use :meth:`wsgraph.nn.WeightSpaceModel.normalize_by`.
 
     Args:
         graphs: The data set, of one weight space or of several: its training part.
@@ -41,10 +40,7 @@ class Normalize(WeightTransform):
     """
 
     def __init__(self, graphs: NeuronGraph) -> None:
-        rows: dict[WeightSpace, list[Tensor]] = {}
-        for space, matrix in checked_graph(graphs, type(self).__name__).matrices():
-            rows.setdefault(space, []).append(block_rms(space, matrix.detach()))
-        self.sizes = {space: _sizes(space, torch.cat(found)) for space, found in rows.items()}
+        self.sizes = block_sizes(checked_graph(graphs, type(self).__name__))
 
     def _moved(self, space: WeightSpace, weights: Tensor) -> Tensor:
         if space not in self.sizes:
@@ -54,17 +50,3 @@ class Normalize(WeightTransform):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(repr(space) for space in self.sizes)})"
-
-
-def _sizes(space: WeightSpace, rms: Tensor) -> Tensor:
-    """The divisors of a space's blocks from their sizes ``[N, blocks]`` in each network."""
-    broken = ~rms.isfinite()
-    if bool(broken.any()):
-        networks, blocks = broken.nonzero(as_tuple=True)
-        raise SpaceError(
-            f"{len(networks.unique())} of {len(rms)} networks have weights that are not finite, the first of them in "
-            f"{space.blocks[int(blocks[0])].tensor!r}. Leave these networks out."
-        )
-    sizes = rms.square().mean(0).sqrt()
-    sizes[blocks_of(space, "variance")] = 1
-    return torch.where(sizes > 0, sizes, 1)

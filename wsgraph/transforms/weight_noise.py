@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from wsgraph.graph.block_size import block_rms, blocks_of, spread
 from wsgraph.space import WeightSpace
 from wsgraph.space.draws import normal
-from wsgraph.transforms.block_size import block_rms, blocks_of, spread
 from wsgraph.transforms.weight_transform import WeightTransform, check_width
 
 

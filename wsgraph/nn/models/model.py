@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from wsgraph.errors import WSGraphError
 from wsgraph.graph import NeuronGraph, checked_space
+from wsgraph.graph.block_size import block_sizes, spread
 from wsgraph.nn.phases import inverse, with_turns, without_turns
 from wsgraph.nn.updated import updated
 from wsgraph.space import WeightSpace
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class WeightSpaceModel(nn.Module, ABC):
@@ -29,6 +35,8 @@ class WeightSpaceModel(nn.Module, ABC):
 
     takes_off_turns: ClassVar[bool] = True
     """Whether half turns before sines are taken off the weights first, and put back on what comes out."""
+    block_sizes: Tensor
+    """What every block is divided by, ``[blocks]``: 1, until :meth:`normalize_by` is called."""
 
     def __init__(
         self, space: WeightSpace, hidden_channels: int, num_layers: int, out_channels: int | None = None
@@ -45,6 +53,33 @@ class WeightSpaceModel(nn.Module, ABC):
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
         self.out_channels = out_channels
+        self.register_buffer("block_sizes", torch.ones(len(space.blocks)))
+
+    def normalize_by(self, graphs: NeuronGraph) -> Self:
+        """From now on, divide every block by its root mean square over these networks: those of a training set.
+
+        One number a block, whatever the unit, so that all symmetries stay; updated weights are multiplied back. The
+        sizes are stored with the parameters.
+
+        Args:
+            graphs: Networks of the model's weight space.
+
+        Raises:
+            SpaceError: They are of another weight space, or have weights that are not finite.
+
+        Example:
+            >>> import torch, wsgraph
+            >>> from torch.nn import Linear, Sequential, Tanh
+            >>> models = [Sequential(Linear(2, 8), Tanh(), Linear(8, 1)) for _ in range(4)]
+            >>> space = wsgraph.trace(models[0])
+            >>> graphs = wsgraph.to_graphs([m.state_dict() for m in models], space)
+            >>> model = wsgraph.nn.MonomialNFN(space, 16, 2, out_channels=10).normalize_by(graphs)
+            >>> model.block_sizes.shape
+            torch.Size([4])
+        """
+        checked_space(graphs, self.space, type(self).__name__)
+        self.block_sizes.copy_(block_sizes(graphs)[self.space])
+        return self
 
     def forward(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
         """Outputs ``[B, out_channels]``, or a batch of updated graphs.
@@ -53,11 +88,27 @@ class WeightSpaceModel(nn.Module, ABC):
             SpaceError: The graphs are not of the model's weight space.
         """
         checked_space(graphs, self.space, type(self).__name__)
-        if not self.takes_off_turns:
-            return self._answer(graphs)
-        graphs, turns = without_turns(graphs)
-        answer = self._answer(graphs)
-        return answer if isinstance(answer, Tensor) else with_turns(answer, inverse(turns))
+        return self._prepared(graphs, self._answer)
+
+    def _prepared(
+        self, graphs: NeuronGraph, answer: Callable[[NeuronGraph], Tensor | NeuronGraph]
+    ) -> Tensor | NeuronGraph:
+        """The answer for the graphs without half turns and in units of the block sizes, from which updates return."""
+        turns = None
+        if self.takes_off_turns:
+            graphs, turns = without_turns(graphs)
+        result = answer(self._resized(graphs, -1))
+        if isinstance(result, Tensor):
+            return result
+        result = self._resized(result, 1)
+        return result if turns is None else with_turns(result, inverse(turns))
+
+    def _resized(self, graphs: NeuronGraph, power: int) -> NeuronGraph:
+        """Every block times a power of its size."""
+        if bool((self.block_sizes == 1).all()):
+            return graphs
+        checked_space(graphs, self.space, f"{type(self).__name__}, which normalises its input,")
+        return updated(graphs, graphs.weight_matrix * spread(self.space, self.block_sizes**power).to(graphs.weights))
 
     def _answer(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
         if self.out_channels is not None:

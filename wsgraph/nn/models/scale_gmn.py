@@ -9,7 +9,6 @@ from wsgraph.graph import NeuronGraph, checked_graph
 from wsgraph.nn.conv import ScaleEquivariantConv
 from wsgraph.nn.encoder import NeuronEncoder, at_targets, beside_edges, read_source
 from wsgraph.nn.models.model import WeightSpaceModel
-from wsgraph.nn.phases import inverse, with_turns, without_turns
 from wsgraph.nn.readout import FeatureUpdate, PartPool, perceptron
 from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow, structure
@@ -93,7 +92,9 @@ class ScaleGMN(WeightSpaceModel):
         Raises:
             SpaceError: A graph has larger kernels, or more inputs or outputs, than the model's own space.
         """
-        graphs, turns = without_turns(graphs)
+        return self._prepared(graphs, self._sparse_answer)
+
+    def _sparse_answer(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
         units, edges = batch_units(graphs), batch_flows(graphs)
         x, edge_index, edge_attr = self.encoder.sparse(graphs, units, edges)
         flags = units.magnitude[:, None], units.sign[:, None]
@@ -102,7 +103,7 @@ class ScaleGMN(WeightSpaceModel):
         for conv in self.convs:
             x, edge_attr = conv(x, edge_index, edge_attr, *flags, taken_off)
         if self.out_channels is None:
-            return with_turns(updated(graphs, self.update.sparse(graphs, x, edge_attr)), inverse(turns))
+            return updated(graphs, self.update.sparse(graphs, x, edge_attr))
         sizes = torch.tensor([space.num_nodes for space in graphs.spaces], device=x.device)
         batch = torch.arange(len(sizes), device=x.device).repeat_interleave(sizes)
         return self.readout(self.pool.sparse(x, units, batch, len(sizes)))
