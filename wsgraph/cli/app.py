@@ -9,7 +9,13 @@ from typing import Annotated
 
 import typer
 
+from wsgraph.cli.compare import compare
+from wsgraph.cli.data import data
+from wsgraph.cli.draw import draw
 from wsgraph.cli.inspect import inspect
+from wsgraph.cli.train import train
+from wsgraph.cli.verify import verify
+from wsgraph.cli.zoo import zoo
 
 app = typer.Typer(
     name="wsgraph",
@@ -18,7 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(inspect)
+for command in (inspect, verify, draw, train, compare):
+    app.command()(command)
+app.add_typer(data, name="data")
+app.add_typer(zoo, name="zoo")
 
 
 def _print_version(wanted: bool) -> None:

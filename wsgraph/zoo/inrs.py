@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 
@@ -10,17 +9,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from wsgraph.errors import WSGraphError
-from wsgraph.zoo.batch import networks_at_once
-from wsgraph.zoo.checkpoint import Checkpoint
 from wsgraph.zoo.fitted import FittedINRs
 from wsgraph.zoo.images import image_tensor, pixel_grid
-from wsgraph.zoo.initial import draw_states
-from wsgraph.zoo.job import Job
-from wsgraph.zoo.progress import patient_progress
-from wsgraph.zoo.recipe import Recipe
-from wsgraph.zoo.siren import check_omega, check_sizes
-from wsgraph.zoo.workers import one_core_workers
+from wsgraph.zoo.signals import fit_signals
 
 
 def fit_inrs(
@@ -35,6 +26,7 @@ def fit_inrs(
     chunk_size: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    ray: int | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> FittedINRs:
@@ -62,6 +54,7 @@ def fit_inrs(
             there and returns bit for bit what it would have returned, on the same machine and with a generator in
             the same state. The folder may be deleted when the call is done.
         progress: Whether to show a progress bar, if the work takes more than two seconds.
+        ray: Number of Ray tasks at a time; None for threads of this process, one a core.
         dtype: Of the networks: float32 or float64.
         device: Where to fit; None for where the images are.
 
@@ -82,52 +75,21 @@ def fit_inrs(
         >>> bool(fitted.psnr.min() > 40)
         True
     """
-    _check_settings(dtype, lr, steps=steps, fits_per_image=fits_per_image, chunk_size=chunk_size)
     pixels = image_tensor(images, dtype)  # [N, C, H, W]
     height, width = pixels.shape[2:]
-    sizes, omega = check_sizes((2, *hidden, pixels.shape[1])), check_omega(omega)
-    points = pixel_grid(height, width, dtype=dtype).to(pixels.device if device is None else device)
-    image_index = torch.arange(len(pixels)).repeat_interleave(fits_per_image)
-    initial = draw_states(len(image_index), sizes, omega, generator=generator, dtype=dtype)
-    job = Job(Recipe(points, omega, steps, lr), pixels, image_index, initial)
-
-    chunks = torch.arange(len(image_index)).split(chunk_size or networks_at_once(sizes, points))
-    store = _open(checkpoint, generator, job, len(chunks[0]))
-    _fit_pending(job, chunks, store, progress)
-    states = {name: torch.cat([store.finished[i][name] for i in range(len(chunks))]) for name in (*initial, "psnr")}
-    return FittedINRs(states, states.pop("psnr"), image_index, omega, (height, width))
-
-
-def _fit_pending(job: Job, chunks: Sequence[Tensor], store: Checkpoint, progress: bool) -> None:
-    """Fit the chunks that the store lacks, and save each as it is done."""
-    pending = {number: chunk for number, chunk in enumerate(chunks) if number not in store.finished}
-    work = job.recipe.steps * sum(map(len, pending.values()))
-    workers = torch.get_num_threads() if job.recipe.points.device.type == "cpu" else 1
-    with patient_progress("Fitting INRs", work, enabled=progress) as advance, one_core_workers(workers) as pool:
-        futures = {number: pool.submit(job.fit, chunk, advance) for number, chunk in pending.items()}
-        for number, future in futures.items():
-            store.save(number, future.result())
-
-
-def _open(
-    folder: str | os.PathLike[str] | None, generator: torch.Generator | None, job: Job, chunk_size: int
-) -> Checkpoint:
-    """The checkpoint of this very call; without a folder, one in memory."""
-    if folder is None:
-        return Checkpoint(None, {})
-    if generator is None:
-        raise WSGraphError(
-            "A checkpoint resumes only a call that draws the same initial weights again: pass a generator with a seed, "
-            "e.g. generator=torch.Generator().manual_seed(0)."
-        )
-    return Checkpoint(folder, {**job.identity(), "chunk_size": str(chunk_size)})
-
-
-def _check_settings(dtype: torch.dtype, lr: float, **counts: int | None) -> None:
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise WSGraphError(f"Expected {name} of at least 1, but got {count}.")
-    if not (lr > 0 and math.isfinite(lr)):
-        raise WSGraphError(f"Expected a learning rate lr that is positive and finite, but got {lr}.")
-    if dtype not in (torch.float32, torch.float64):
-        raise WSGraphError(f"Expected dtype torch.float32 or torch.float64, but got {dtype}.")
+    return fit_signals(
+        pixel_grid(height, width, dtype=dtype),
+        pixels,
+        (height, width),
+        hidden,
+        omega,
+        steps,
+        lr=lr,
+        fits_per_image=fits_per_image,
+        generator=generator,
+        chunk_size=chunk_size,
+        checkpoint=checkpoint,
+        progress=progress,
+        ray=ray,
+        device=device,
+    )
