@@ -23,6 +23,7 @@ OPTIONAL = (
 ORDER = (
     "errors",
     "files",
+    "progress",
     "space",
     "trace",
     "graph",

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 
-from wsgraph import zoo
+from wsgraph import progress as progress_module, zoo
 from wsgraph.errors import WSGraphError
 from wsgraph.zoo import (
     FittedINRs,
@@ -19,7 +19,6 @@ from wsgraph.zoo import (
     checkpoint as checkpoint_module,
     fit_inrs,
     pixel_grid,
-    progress as progress_module,
 )
 from wsgraph.zoo.batch import SirenBatch
 from wsgraph.zoo.initial import draw_states

@@ -48,13 +48,13 @@ def compare(
     with explained():
         with patience(f"Reading {data}"):
             networks = opened(data, where)
-        from wsgraph import tasks
+        from wsgraph.tasks import FAMILIES, TaskMaker, compare as compare_families
 
-        found = tasks.compare(
-            tasks.TaskMaker(task, tuple(target or ()), edit),
+        found = compare_families(
+            TaskMaker(task, tuple(target or ()), edit),
             networks,
             out,
-            models or list(tasks.FAMILIES),
+            models or list(FAMILIES),
             seeds=range(seeds),
             epochs=epochs,
             batch_size=batch_size,

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from wsgraph.zoo.progress import patient_progress
+from wsgraph.progress import patient_progress
 from wsgraph.zoo.ray_tasks import ray_tasks
 from wsgraph.zoo.workers import one_core_workers
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from wsgraph.datasets.dataset import WeightDataset
 from wsgraph.datasets.writer import WeightWriter
 from wsgraph.errors import StateError, WSGraphError
+from wsgraph.progress import patient_progress
 from wsgraph.trace import trace
 
 SHARD = 4096
@@ -57,11 +58,13 @@ def write_networks(
     source = {"networks": total, "shard_size": shard_size, "tables": _digest(networks)}
     writer = WeightWriter(folder, settings={**settings, **source})
     number = 0
-    for part in networks:
-        starts = range(0, len(part.table), shard_size)
-        missing = [(number + i, start) for i, start in enumerate(starts) if number + i not in writer.finished]
-        number += len(starts)
-        _write_missing(writer, part, missing, shard_size)
+    with patient_progress("Reading networks", total) as advance:
+        for part in networks:
+            starts = range(0, len(part.table), shard_size)
+            missing = [(number + i, start) for i, start in enumerate(starts) if number + i not in writer.finished]
+            number += len(starts)
+            advance(len(part.table) - sum(len(part.table[start : start + shard_size]) for _, start in missing))
+            _write_missing(writer, part, missing, shard_size, advance)
     return WeightDataset(folder)
 
 
@@ -87,7 +90,13 @@ def state_shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
-def _write_missing(writer: WeightWriter, part: Networks, missing: list[tuple[int, int]], shard_size: int) -> None:
+def _write_missing(
+    writer: WeightWriter,
+    part: Networks,
+    missing: list[tuple[int, int]],
+    shard_size: int,
+    advance: Callable[[int], None],
+) -> None:
     if not missing:
         return
     space = trace(part.build(), part.example)
@@ -97,6 +106,7 @@ def _write_missing(writer: WeightWriter, part: Networks, missing: list[tuple[int
         weights, integers = space.flatten(states)
         finite = torch.isfinite(weights).all(-1).numpy()
         writer.write(number, space, weights, rows.assign(**columns, finite=finite), integers)
+        advance(len(rows))
 
 
 def _digest(networks: Sequence[Networks]) -> str:
