@@ -396,8 +396,8 @@ CASES = {
 
 
 MISSING = {
-    **dict.fromkeys(("product", "sum_of_halves", "maxout"), "operands of a commutative operator are not swapped"),
-    "shared_keys": "heads that share keys and values are not swapped",
+    "product": "no scale class holds the multiplier of a product whose factors change places",
+    "shared_keys": "a row of the queries would be a unit of two groups, of its head and of its key",
 }
 """What the search finds and the tracer does not, and why."""
 

@@ -184,3 +184,62 @@ def test_sines_have_signs_and_half_turns():
 def test_signs_pass_through_norms(norm, signs):
     model = nn.Sequential(nn.Linear(3, 6), norm, nn.Linear(6, 2))
     assert num_signs(trace(model, torch.zeros(2, 3))) == signs
+
+
+class Pieces(nn.Module):
+    """Three pieces, of four units each, of what one linear map makes, put together."""
+
+    def __init__(self, cut, join, tells_apart=False):
+        super().__init__()
+        self.cut, self.join = cut, join
+        self.stem, self.head = nn.Linear(3, 12), nn.Linear(4, 2)
+        self.other = nn.Linear(4, 2) if tells_apart else None
+
+    def forward(self, x):
+        pieces = self.cut(self.stem(x))
+        y = self.head(self.join(*pieces))
+        return y if self.other is None else y + self.other(pieces[0] - 2 * pieces[1])
+
+
+CUTS = {
+    "chunk": lambda y: y.chunk(3, -1),
+    "split": lambda y: y.split([4, 4, 4], -1),
+    "slices": lambda y: [y[..., 4:8], y[..., 8:], y[..., :4]],
+    "narrow": lambda y: [y.narrow(-1, 4 * i, 4) for i in range(3)],
+    "unbind": lambda y: y.unflatten(-1, (3, 4)).unbind(-2),
+    "select": lambda y: (lambda rows: [rows[..., i] for i in range(3)])(y.unflatten(-1, (4, 3))),
+}
+JOINS = {
+    "maximum": lambda a, b, c: torch.maximum(a, torch.max(b, c)),
+    "minimum": lambda a, b, c: torch.minimum(torch.minimum(a, b), c),
+    "sum": lambda a, b, c: torch.tanh(a) + (torch.tanh(b) + torch.tanh(c)),
+    "squares": lambda a, b, c: a * a + b * b + c * c,
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_pieces_that_one_operator_treats_alike_change_places(cut):
+    space = trace(Pieces(CUTS[cut], JOINS["sum"]), torch.zeros(2, 3))
+    assert num_finite(space) == math.factorial(4) * math.factorial(3) ** 4
+    assert (num_signs(space), num_continuous(space)) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("join", "signs", "magnitudes"), [("maximum", 0, 4), ("minimum", 0, 4), ("sum", 4, 0), ("squares", 12, 4)]
+)
+def test_pieces_of_any_sum_or_maximum_change_places(join, signs, magnitudes):
+    space = trace(Pieces(CUTS["chunk"], JOINS[join]), torch.zeros(2, 3))
+    assert num_finite(space) == math.factorial(4) * math.factorial(3) ** 4
+    assert (num_signs(space), num_continuous(space)) == (signs, magnitudes)
+
+
+@pytest.mark.parametrize("join", JOINS)
+def test_pieces_that_something_tells_apart_keep_their_places(join):
+    space = trace(Pieces(CUTS["chunk"], JOINS[join], tells_apart=True), torch.zeros(2, 3))
+    assert num_finite(space) == math.factorial(4)
+    assert all(group.parent is None for group in space.groups)
+
+
+def test_pieces_change_places_within_what_joins_them():
+    space = trace(Pieces(CUTS["chunk"], lambda a, b, c: torch.maximum(a.tanh() + b.tanh(), c)), torch.zeros(2, 3))
+    assert num_finite(space) == math.factorial(4) * math.factorial(2) ** 4

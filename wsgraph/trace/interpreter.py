@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
-from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, OutputKind
+from torch.export.graph_signature import ExportGraphSignature, InputKind, OutputKind
 from torch.nn.parameter import is_lazy
 
 from wsgraph.errors import TraceError
 from wsgraph.space import TensorSpec, WeightSpace
+from wsgraph.trace.alike import Alike, as_reductions, change_places, find_alike
 from wsgraph.trace.assemble import assemble
 from wsgraph.trace.export import export
 from wsgraph.trace.inputs import find_arguments
@@ -24,6 +24,7 @@ from wsgraph.trace.registry import find_rule, is_transparent
 from wsgraph.trace.rules.arithmetic import opened_together, summed
 from wsgraph.trace.rules.pointwise import elementwise
 from wsgraph.trace.rules.shape import zeros
+from wsgraph.trace.solve import partition
 from wsgraph.trace.tracer import Tracer, flatten_values
 from wsgraph.trace.value import NotCovered, Value
 
@@ -51,10 +52,16 @@ def trace(model: nn.Module, example_inputs: Any = None) -> WeightSpace:
     tensors = tensor_specs(model) if isinstance(model, nn.Module) else ()
     args, kwargs = as_arguments(model, example_inputs)
     program = export(model, args, kwargs)
-    tracer = Tracer()
-    _Interpreter(tracer, tensors).run(program)
-    tracer.finish()
-    return assemble(tracer, tensors)
+    found = find_alike(program.graph)
+    while True:
+        graph, reductions = as_reductions(program.graph, found)
+        interpreter = _Interpreter(Tracer(), tensors)
+        interpreter.run(graph, program.graph_signature)
+        interpreter.tracer.finish()
+        kept = interpreter.with_swaps(reductions)
+        if len(kept) == len(found):
+            return assemble(interpreter.tracer, tensors)
+        found = kept
 
 
 def as_arguments(model: nn.Module, example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -113,17 +120,29 @@ class _Interpreter:
         self.specs = {t.name: t for t in tensors}
         self.values: dict[fx.Node, Any] = {}
 
-    def run(self, program: ExportedProgram) -> None:
-        inputs = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
-        for node in program.graph.nodes:
+    def run(self, graph: fx.Graph, signature: ExportGraphSignature) -> None:
+        inputs = {spec.arg.name: spec for spec in signature.input_specs}
+        for node in graph.nodes:
             if node.op == "placeholder":
                 self.values[node] = self._placeholder(node, inputs[node.name])
             elif node.op == "call_function":
                 self.values[node] = self._call(node)
             elif node.op == "output":
-                self._output(self._resolve(node.args[0]), program.graph_signature.output_specs)
+                self._output(self._resolve(node.args[0]), signature.output_specs)
             else:
                 self.values[node] = Value(_shape(node) or (), name=node.name)
+
+    def with_swaps(self, reductions: Mapping[Alike, fx.Node]) -> list[Alike]:
+        """Those of some reductions over the pieces of a value in which the pieces may change places, unit by unit."""
+        if not reductions:
+            return []
+        units = partition(self.tracer.legs)
+        pieces = {alike: node.all_input_nodes[0] for alike, node in reductions.items()}
+        return [
+            alike
+            for alike, node in reductions.items()
+            if change_places(units, self.values[pieces[alike]], alike.first.dim, self.values[node])
+        ]
 
     def _placeholder(self, node: fx.Node, spec: Any) -> Any:
         shape = _shape(node)

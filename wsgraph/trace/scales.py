@@ -75,11 +75,7 @@ def _solved(
 def _is_above(units: Partition, leg: int, other: int) -> bool:
     """Whether a leg belongs to the group of another one, or to one of its ancestors."""
     group, wanted = int(units.group[units.slot[leg]]), int(units.group[units.slot[other]])
-    while group >= 0:
-        if group == wanted:
-            return True
-        group = int(units.parent[group])
-    return False
+    return wanted == group or wanted in units.ancestors(group)
 
 
 def eliminate(

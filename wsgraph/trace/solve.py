@@ -55,6 +55,13 @@ class Partition:
         mask[self.first] = True
         return mask
 
+    def ancestors(self, group: int) -> list[int]:
+        """The groups of the larger units that a group's units are parts of, from the smallest on."""
+        found = []
+        while (group := int(self.parent[group])) >= 0:
+            found.append(group)
+        return found
+
 
 def partition(legs: Legs) -> Partition:
     """Work out units, kinds and groups: colour refinement over the recorded facts."""
