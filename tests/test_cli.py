@@ -21,6 +21,7 @@ from wsgraph.cli import app
 from wsgraph.cli.console import CommandError, patience
 from wsgraph.cli.inputs import describe_inputs, parse_inputs
 from wsgraph.cli.loading import load_model
+from wsgraph.errors import WSGraphError
 
 NETS = '''
 """Networks that the tests of the command line inspect."""
@@ -324,7 +325,7 @@ def test_state_dicts_inside_training_checkpoints(key: str, tmp_path: Path) -> No
     model = load_model("cli_nets:mlp", tmp_path / "last.pt")
     assert torch.equal(model.state_dict()["0.weight"], state["0.weight"])
     torch.save({"epoch": 3, "weights": state}, tmp_path / "other.pt")
-    with pytest.raises(CommandError, match=r"found a dictionary with epoch, weights\."):
+    with pytest.raises(WSGraphError, match=r"found a dictionary with epoch, weights\."):
         load_model("cli_nets:mlp", tmp_path / "other.pt")
 
 

@@ -7,20 +7,16 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from wsgraph.cli.console import CommandError
 from wsgraph.trace.export import place_of, reason_of
-
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Keys under which training scripts store the state dict beside other things."""
 
 
 def load_model(name: str, checkpoint: Path | None = None) -> nn.Module:
@@ -117,7 +113,9 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
     Raises:
         CommandError: The file cannot be read, holds something else, or its keys or shapes are others.
     """
-    state = _read(path)
+    from wsgraph.datasets.state_files import read_state  # pandas, only where it is used
+
+    state = read_state(path)
     own = model.state_dict(keep_vars=True)
     try:
         result = model.load_state_dict(dict(state), strict=False)
@@ -132,37 +130,6 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
         found.append("Its keys begin with 'module.': save the state dict of model.module instead.")
     if found:
         raise CommandError(f"The keys of {path} are not those of {type(model).__name__}; " + "\n".join(found))
-
-
-def _read(path: Path) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise CommandError(f"There is no file {str(path)!r}.")
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except Exception as error:
-            raise CommandError(f"{path} cannot be read as safetensors: {reason_of(error)}") from error
-    if path.suffix not in (".pt", ".pth"):
-        raise CommandError(f"Expected a checkpoint that ends in .safetensors, .pt or .pth, got {path.name!r}.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CommandError(
-            f"{path} is not a file of tensors alone, and anything else is not read, since it could run code: "
-            f"{reason_of(error)} Save the state dict: torch.save(model.state_dict(), 'file.pt')."
-        ) from error
-    return _state_dict(content, path)
-
-
-def _state_dict(content: Any, path: Path) -> Mapping[str, Tensor]:
-    inner = [content[key] for key in WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(key), Mapping)]
-    state = inner[0] if inner else content
-    if not isinstance(state, Mapping):
-        raise CommandError(f"Expected a state dict (names and tensors) in {path}, found {type(state).__name__}.")
-    if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()):
-        keys = ", ".join(map(str, list(state)[:10]))
-        raise CommandError(f"Expected a state dict (names and tensors) in {path}, found a dictionary with {keys}.")
-    return state
 
 
 def _listed(lines: Sequence[str], most: int = 10) -> str:

@@ -20,6 +20,7 @@ from wsgraph.datasets.storing import storing
 from wsgraph.datasets.writer import WeightWriter
 from wsgraph.errors import WSGraphError
 from wsgraph.files import write_bytes
+from wsgraph.progress import patient_progress
 from wsgraph.space import WeightSpace
 
 SHARD_BYTES = 2**26
@@ -85,17 +86,18 @@ def import_states(
     writer = WeightWriter(folder, settings=_settings(source, files, rows, space))
     skipped = _read_skipped(folder)
     size = max(1, SHARD_BYTES // (4 * space.num_weights + 8 * space.num_integers + 1))
-    for number, part in enumerate(_parts(rows, size)):
-        if number in writer.finished:
-            continue
-        pile = Pile(space, writer.dtype, source, skip_bad)
-        kept = [pile.add(name) for name in part["file"]]
-        if pile.bad:
-            skipped |= pile.bad
-            with storing(folder):
-                write_bytes(folder / SKIPPED, json.dumps(skipped, indent=1).encode())
-        if pile.weights:
-            writer.write(number, space, torch.stack(pile.weights), part[kept], torch.stack(pile.integers))
+    with patient_progress("Reading state dicts", len(rows)) as advance:
+        for number, part in enumerate(_parts(rows, size)):
+            if number not in writer.finished:
+                pile = Pile(space, writer.dtype, source, skip_bad)
+                kept = [pile.add(name) for name in part["file"]]
+                if pile.bad:
+                    skipped |= pile.bad
+                    with storing(folder):
+                        write_bytes(folder / SKIPPED, json.dumps(skipped, indent=1).encode())
+                if pile.weights:
+                    writer.write(number, space, torch.stack(pile.weights), part[kept], torch.stack(pile.integers))
+            advance(len(part))
     return Imported(WeightDataset(folder), skipped)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ from wsgraph.space import WeightSpace
 FORMAT = "wsgraph.WeightDataset 1"
 INDEX, SPACES = "dataset.json", "space.json"
 DTYPES = ("float32", "float64", "float16", "bfloat16")
+
+
+@lru_cache(maxsize=4096)
+def _text(space: WeightSpace) -> str:
+    return space.to_json()
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,8 @@ class Index:
             OSError: The file cannot be written.
         """
         if space not in self.spaces:
-            texts = [json.loads(known.to_json()) for known in [*self.spaces, space]]
-            write_bytes(self.folder / SPACES, json.dumps(texts).encode())
+            texts = ", ".join(_text(known) for known in [*self.spaces, space])
+            write_bytes(self.folder / SPACES, f"[{texts}]".encode())
             self.spaces.append(space)
         return self.spaces.index(space)
 
