@@ -62,6 +62,21 @@ ONCE_UNSOUND = (
         "linear",
         3,
     ),
+    Recipe(
+        "tokens",
+        (
+            step(
+                "changed_attention",
+                queries="one_token_first",
+                keys="constant_of_units",
+                values="gain_of_both",
+                results="one_token_first",
+                scores="relu",
+                fused=True,
+            ),
+        ),
+        seed=1,
+    ),
 )
 """What once had too many symmetries."""
 

@@ -23,8 +23,8 @@ class Nesting:
         parent: ``[slots]``, the smallest larger unit, or -1.
         depth: ``[slots]``, number of ancestors.
         level: ``[slots]``, length of the longest chain of recorded larger units above the slot.
-        crossing: ``[slots]``, whether this larger unit shares some, but not all, of its parts with another one that
-            has as many, or is a part of itself: it stays.
+        crossing: ``[slots]``, whether this larger unit shares some, but not all, parts with another one, or is a part
+            of itself: it stays.
     """
 
     slot: Ints
@@ -90,7 +90,7 @@ def _resolve(pairs: Ints, several: Ints) -> tuple[Ints, Ints]:
     """For parts of several larger units: chains (part of the smallest, which is part of the next), or crossings.
 
     Returns:
-        Pairs ``[2, n]``, and those larger units that cross others: of two, the one of fewer parts.
+        Pairs ``[2, n]``, and the larger units that cross one another.
     """
     sizes = np.bincount(pairs[1])
     combinations, shared = _combinations(pairs, several)
@@ -99,7 +99,7 @@ def _resolve(pairs: Ints, several: Ints) -> tuple[Ints, Ints]:
         ordered = sorted(parents, key=lambda p: (sizes[p], p))
         for small, large in pairwise(ordered):
             if shared[small, large] != sizes[small]:
-                crossed.add(small)
+                crossed |= {small, large}
     chains: list[tuple[int, int]] = []
     for parents, children in combinations.items():
         ordered = [p for p in sorted(parents, key=lambda p: (sizes[p], p)) if p not in crossed]
