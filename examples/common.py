@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -14,13 +16,13 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from wsgraph.datasets import WeightDataset
-from wsgraph.tasks import Comparison
+from wsgraph.tasks import Comparison, TaskMaker, compare
 from wsgraph.zoo import Constant, Hyperparameters, LogUniform, Uniform, fit_inr_dataset, small_cnn, train_classifiers
 
 OMEGA = 5.0
 """Images of 8 x 8 pixels need low frequencies; at 30, noise between the pixels hides what they show."""
 
-console = Console()
+console = Console() if sys.stdout.isatty() else Console(width=140)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Options:
     fast: bool
     seeds: int
     models: tuple[str, ...]
+
+    @property
+    def runs(self) -> Path:
+        """Where trainings are written."""
+        return self.out / ("runs-fast" if self.fast else "runs")
 
 
 def read_options(description: str, out: str, models: Sequence[str]) -> Options:
@@ -101,6 +108,26 @@ def digit_classifiers(options: Options) -> WeightDataset:
         batch_size=64,
     )
     return zoo.where("finite").loaded()
+
+
+def compared(
+    options: Options, maker: TaskMaker, networks: WeightDataset, title: str, epochs: int, **more: Any
+) -> Comparison:
+    """Compare the families on a task, and print the table.
+
+    Args:
+        options: What the user has chosen.
+        maker: Of the task.
+        networks: The data set.
+        title: Of the table.
+        epochs: Passes over the training networks, if there is time.
+        **more: Of :func:`wsgraph.tasks.compare`.
+    """
+    console.print(networks)
+    epochs = 1 if options.fast else epochs
+    result = compare(maker, networks, options.runs, options.models, seeds=range(options.seeds), epochs=epochs, **more)
+    say(result, title)
+    return result
 
 
 def say(comparison: Comparison, title: str) -> None:

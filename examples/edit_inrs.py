@@ -23,7 +23,7 @@ SHOWN = 10
 
 def edit(inrs: WeightDataset, name: str, options: Options) -> None:
     """Compare the families on one edit."""
-    folder = options.out / ("runs-fast" if options.fast else "runs") / name
+    folder = options.runs / name
     result = compare(
         TaskMaker("edit", edit=name),
         inrs,

@@ -10,12 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from common import console, digit_inrs, read_options, say
+from common import compared, digit_inrs, read_options
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from wsgraph.datasets import WeightDataset
-from wsgraph.tasks import EmbedNetworks, Task, TaskMaker, compare
+from wsgraph.tasks import EmbedNetworks, Task, TaskMaker
 from wsgraph.transforms import InputAffine
 
 
@@ -37,21 +37,10 @@ def main() -> None:
     """Make the INRs, compare, print the table, draw the embeddings."""
     options = read_options(__doc__ or "", "embed_networks", ("dualflow", "scalegmn", "monomial", "flat"))
     inrs = digit_inrs(options)
-    console.print(inrs)
-    folder = options.out / ("runs-fast" if options.fast else "runs")
-    result = compare(
-        TaskMaker("embed"),
-        inrs,
-        folder,
-        options.models,
-        seeds=range(options.seeds),
-        epochs=1 if options.fast else 10,
-        batch_size=128,
-        by="image_index",
-        augment=InputAffine(rotation=8, scale=(0.93, 1.07), shear=0.08, shift=0.08),
-    )
-    say(result, "Share of INRs whose nearest neighbour shows the same digit (chance: 10 %)")
-    task = Task.load(folder / f"{options.models[0]}-0" / "best.ckpt")
+    augment = InputAffine(rotation=8, scale=(0.93, 1.07), shear=0.08, shift=0.08)
+    title = "Share of INRs whose nearest neighbour shows the same digit (chance: 10 %)"
+    compared(options, TaskMaker("embed"), inrs, title, 10, batch_size=128, by="image_index", augment=augment)
+    task = Task.load(options.runs / f"{options.models[0]}-0" / "best.ckpt")
     assert isinstance(task, EmbedNetworks)
     draw(task, inrs, options.out / "embeddings.png")
 

@@ -6,28 +6,19 @@ networks on it. Run ``python examples/predict_generalization.py`` (``--fast`` fo
 
 from __future__ import annotations
 
-from common import console, digit_classifiers, read_options, say
+from common import compared, console, digit_classifiers, read_options
 
-from wsgraph.tasks import TaskMaker, compare
+from wsgraph.tasks import TaskMaker
 
 
 def main() -> None:
     """Make the zoo, compare, print the table."""
     options = read_options(__doc__ or "", "predict_generalization", ("dualflow", "scalegmn", "monomial", "flat"))
     zoo = digit_classifiers(options)
-    accuracy = zoo.column("test_accuracy")
-    low, high = (accuracy.quantile(q).item() for q in (0.05, 0.95))
-    console.print(f"{zoo}\nTest accuracies from {low:.0%} to {high:.0%} (5 % and 95 % quantiles).")
-    result = compare(
-        TaskMaker("generalization"),
-        zoo,
-        options.out / ("runs-fast" if options.fast else "runs"),
-        options.models,
-        seeds=range(options.seeds),
-        epochs=1 if options.fast else 30,
-        batch_size=16,
-    )
-    say(result, "Test accuracy, predicted from weights: Kendall's rank correlation and R²")
+    low, high = (zoo.column("test_accuracy").quantile(q).item() for q in (0.05, 0.95))
+    console.print(f"Test accuracies from {low:.0%} to {high:.0%} (5 % and 95 % quantiles).")
+    title = "Test accuracy, predicted from weights: Kendall's rank correlation and R²"
+    compared(options, TaskMaker("generalization"), zoo, title, 30, batch_size=16)
 
 
 if __name__ == "__main__":
