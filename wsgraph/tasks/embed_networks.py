@@ -51,10 +51,12 @@ class EmbedNetworks(Task):
         drop: float = 0.02,
         **options: Any,
     ) -> None:
+        augment = options.pop("augment", None)  # a part of each view, not of both
         super().__init__(space, family, out_channels=channels, **options)
         self.channels, self.target, self.temperature = channels, target, temperature
         self.noise, self.drop = noise, drop
-        self.view: list[Augment] = [RandomSymmetry(max_scale=2.0), WeightNoise(noise), DropWeights(drop)]
+        own: list[Augment] = [RandomSymmetry(max_scale=2.0), WeightNoise(noise), DropWeights(drop)]
+        self.view = own if augment is None else [augment, *own]
         self.kept: list[tuple[Tensor, Tensor]] = []
 
     @property
@@ -70,12 +72,6 @@ class EmbedNetworks(Task):
     def embed(self, graphs: NeuronGraph) -> Tensor:
         """Unit vectors ``[B, channels]``."""
         return F.normalize(self(graphs), dim=1)
-
-    def training_step(self, batch: NeuronGraph, batch_idx: int) -> Tensor:
-        """The loss; the augmentation belongs to the views."""
-        loss = self.loss(batch)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.spaces), prog_bar=True)
-        return loss
 
     def loss(self, batch: NeuronGraph) -> Tensor:
         """The contrastive loss of two views of every network."""
@@ -104,7 +100,7 @@ class EmbedNetworks(Task):
         self.log(f"{part}_retrieval", retrieval(vectors, labels), prog_bar=True, sync_dist=True)
 
     def _viewed(self, graphs: NeuronGraph) -> NeuronGraph:
-        for transform in (*([] if self.augment is None else [self.augment]), *self.view):
+        for transform in self.view:
             graphs = transform(graphs)
         return graphs
 

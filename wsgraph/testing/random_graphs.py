@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wsgraph.graph import NeuronGraph, batch_of, links
 from wsgraph.space import Connection, WeightSpace
+from wsgraph.space.draws import normal, uniform
 from wsgraph.testing.moves import seeded
 
 GAIN = 1.2
@@ -43,9 +44,8 @@ def random_graphs(
             uses.setdefault(connection.block, connection)
     for block, part in enumerate(space.slices):
         shape = (num, space.blocks[block].numel)
-        normal = torch.randn(shape, generator=generator, dtype=torch.float64)
-        uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
-        weights[:, part] = _values(space, uses.get(block), normal, uniform)
+        drawn = normal(*shape, generator=generator), uniform(*shape, generator=generator)
+        weights[:, part] = _values(space, uses.get(block), *drawn)
     integers = torch.randint(2, (num, space.num_integers), generator=generator)
     return batch_of(weights.to(dtype or torch.get_default_dtype()), space, integers)
 

@@ -73,7 +73,7 @@ def _with_equal_parents_joined(slot: Ints, rows: Ints) -> tuple[Ints, Ints]:
             return slot, pairs
         graph = coo_array((np.ones(twins.shape[1], dtype=bool), (twins[0], twins[1])), shape=(count, count))
         joined = connected_components(graph, directed=False)[1].astype(np.int64)
-        slot = _in_order(joined[slot])
+        slot = in_order(joined[slot])
 
 
 def _distinct(pairs: Ints) -> Ints:
@@ -151,7 +151,8 @@ def _depths(parent: Ints) -> Ints:
     return depth
 
 
-def _in_order(numbers: Ints) -> Ints:
+def in_order(numbers: Ints) -> Ints:
+    """The same partition, numbered by first appearance."""
     _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
     position = np.empty(len(first), dtype=np.int64)
     position[np.argsort(first)] = np.arange(len(first))

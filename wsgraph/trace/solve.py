@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from wsgraph.trace.legs import Ints, Legs, Record, mix
-from wsgraph.trace.nesting import Nesting, nesting
+from wsgraph.trace.nesting import Nesting, in_order, nesting
 
 Bools = NDArray[np.bool_]
 
@@ -247,14 +247,6 @@ def _relabel(*columns: NDArray[Any]) -> Ints:
     for column in columns[1:]:
         key = mix(key, column.astype(np.int64))
     return np.unique(key, return_inverse=True)[1].reshape(-1)
-
-
-def in_order(numbers: Ints) -> Ints:
-    """The same partition, numbered by first appearance."""
-    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
-    position = np.empty(len(first), dtype=np.int64)
-    position[np.argsort(first)] = np.arange(len(first))
-    return position[inverse.reshape(-1)]
 
 
 def _rank_within(*keys: Ints) -> Ints:
