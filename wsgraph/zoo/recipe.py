@@ -17,7 +17,7 @@ from wsgraph.zoo.images import psnr
 class Recipe:
     r"""Minimise the mean squared error of every network, independently, by full-batch Adam.
 
-    Adam acts on each weight alone, so one optimiser over stacked weights is one optimiser per network. At step t of T
+    Adam acts on each weight alone, so one optimiser over all weights is one optimiser per network. At step t of T
     the learning rate is :math:`η_t = \frac{η_0}{2} (1 + \cos(π t / T))`.
 
     Attributes:
@@ -43,14 +43,14 @@ class Recipe:
         Returns:
             The fitted states, and ``psnr`` ``[n]`` in dB, on the CPU.
         """
-        states = {name: stack.to(self.points.device, copy=True) for name, stack in initial.items()}
         targets = targets.to(self.points.device)
-        batch = SirenBatch(states, self.points, self.omega)
-        optimizer = torch.optim.Adam(batch.parameters, fused=True)
+        batch = SirenBatch(initial, self.points, self.omega)
+        batch.weights.grad = batch.gradients
+        optimizer = torch.optim.Adam([batch.weights], fused=True)
         for step in range(self.steps):
             optimizer.param_groups[0]["lr"] = self.lr * (1 + math.cos(math.pi * step / self.steps)) / 2
             batch.backward(batch.forward().sub_(targets).mul_(2 / targets[0].numel()))
             optimizer.step()
             advance(len(targets))
-        fitted = {**states, "psnr": psnr(batch.forward(), targets)}
-        return {name: stack.cpu() for name, stack in fitted.items()}
+        fitted = {**batch.states(), "psnr": psnr(batch.forward(), targets)}
+        return {name: stack.cpu().clone() for name, stack in fitted.items()}
