@@ -1,4 +1,4 @@
-"""Training many small networks: all at once against one after the other, in the same number of steps, on the same cores.
+"""Training many small networks: all at once against one by one, in the same number of steps, on the same cores.
 
 Run ``python benchmarks/zoo.py``. Prints networks per second for SIRENs [2, 32, 32, 1] on images (the digits of 8 × 8
 pixels, or an archive as for ``wsgraph zoo``), and for a small CNN and a perceptron that learn to name them. One after
