@@ -35,6 +35,7 @@ class Options:
         fast: Whether to rehearse, in a minute.
         seeds: How many seeds to average over.
         models: Short names of the families.
+        seconds: For each training, in place of a number of epochs.
     """
 
     data: Path | None
@@ -42,6 +43,7 @@ class Options:
     fast: bool
     seeds: int
     models: tuple[str, ...]
+    seconds: float | None
 
     @property
     def runs(self) -> Path:
@@ -57,9 +59,11 @@ def read_options(description: str, out: str, models: Sequence[str]) -> Options:
     parser.add_argument("--fast", action="store_true", help="few networks and epochs, to see that it runs")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3; 1 with --fast)")
     parser.add_argument("--models", default=",".join(models), help="families, with commas between")
+    parser.add_argument("--seconds", type=float, help="of each training, in place of the usual number of epochs")
     given = parser.parse_args()
     torch.set_num_threads(1)  # the tensors are small: a second thread costs more than it brings
-    return Options(given.data, given.out, given.fast, 1 if given.fast else given.seeds, tuple(given.models.split(",")))
+    seeds, families = 1 if given.fast else given.seeds, tuple(given.models.split(","))
+    return Options(given.data, given.out, given.fast, seeds, families, given.seconds)
 
 
 def digits() -> tuple[Tensor, Tensor]:
@@ -125,7 +129,8 @@ def compared(
     """
     console.print(networks)
     epochs = 1 if options.fast else epochs
-    result = compare(maker, networks, options.runs, options.models, seeds=range(options.seeds), epochs=epochs, **more)
+    more |= {"seeds": range(options.seeds), "epochs": epochs, "seconds": options.seconds}
+    result = compare(maker, networks, options.runs, options.models, **more)
     say(result, title)
     return result
 

@@ -31,6 +31,7 @@ def edit(inrs: WeightDataset, name: str, options: Options) -> None:
         options.models,
         seeds=range(options.seeds),
         epochs=2 if options.fast else 30,
+        seconds=options.seconds,
         by="image_index",
     )
     say(result, f"{name}: mean squared errors of the edited image, and without any change")

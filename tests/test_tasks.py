@@ -1,5 +1,6 @@
 """Tasks: they learn, keep the symmetries, come back from their checkpoints, and refuse what does not fit."""
 
+import copy
 import json
 import os
 import pickle
@@ -34,6 +35,7 @@ from wsgraph.tasks import (
     compare,
     fit,
 )
+from wsgraph.tasks.budget import epochs_within
 from wsgraph.tasks.embed_networks import retrieval
 from wsgraph.tasks.inr_images import render
 from wsgraph.transforms import RandomSymmetry
@@ -338,7 +340,8 @@ def test_comparisons_are_written(inrs, tmp_path):
         TaskMaker("classify"), inrs, tmp_path, ["dualflow", "flat"], seeds=(0, 1), epochs=1, accelerator="cpu"
     )
     head, *rows = found.table()
-    assert head == ["model", "parameters", "accuracy", "seconds"]
+    assert head == ["model", "parameters", "accuracy", "epochs", "seconds"]
+    assert {t.epochs for t in found.trials} == {1}
     assert [row[0] for row in rows] == ["dualflow", "flat"]
     assert "±" in rows[0][2]
     scores = [t.scores["accuracy"] for t in found.trials if t.family == "dualflow"]
@@ -347,6 +350,19 @@ def test_comparisons_are_written(inrs, tmp_path):
     assert (tmp_path / "comparison.md").read_text().count("\n") == 4
     assert len((tmp_path / "comparison.csv").read_text().splitlines()) == 5
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_epochs_that_fit_into_a_time(inrs, tmp_path):
+    task = made("classify", inrs, "flat")
+    data = WeightData(inrs, 32, columns=task.columns, categories=task.categories)
+    before = copy.deepcopy(task.state_dict())
+    assert epochs_within(1e-9, task, data, tmp_path / "short") == 1
+    many = epochs_within(60.0, task, data, tmp_path / "long")
+    assert many > 1
+    assert epochs_within(1e-9, task, data, tmp_path / "long") == many, "a training that goes on keeps its number"
+    assert all(torch.equal(before[name], value) for name, value in task.state_dict().items())
+    found = compare(TaskMaker("classify"), inrs, tmp_path, ["flat"], seeds=(0,), seconds=1e-9, accelerator="cpu")
+    assert [t.epochs for t in found.trials] == [1]
 
 
 def test_unknown_names_are_refused(inrs, tmp_path):

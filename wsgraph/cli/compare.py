@@ -12,7 +12,7 @@ from rich.table import Table
 
 from wsgraph.cli.console import answers, explained, patience
 from wsgraph.cli.findings import AsJson
-from wsgraph.cli.training import BatchSize, By, Data, Edit, Epochs, Out, Targets, TaskName, Where, opened
+from wsgraph.cli.training import BatchSize, By, Data, Edit, Epochs, Out, Seconds, Targets, TaskName, Where, opened
 
 EXAMPLES = """
 \b
@@ -36,6 +36,7 @@ def compare(
     where: Where = None,
     by: By = None,
     epochs: Epochs = 20,
+    seconds: Seconds = None,
     batch_size: BatchSize = 64,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 3,
     out: Out = Path("comparison"),
@@ -57,6 +58,7 @@ def compare(
             models or list(FAMILIES),
             seeds=range(seeds),
             epochs=epochs,
+            seconds=seconds,
             batch_size=batch_size,
             by=by,
             progress=not as_json,

@@ -33,6 +33,9 @@ By = Annotated[
     typer.Option(metavar="COLUMN", help="Networks that agree in it stay in one part: image_index, network."),
 ]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes over the training networks.")]
+Seconds = Annotated[
+    float | None, typer.Option(help="In place of epochs: as many as take about so long, for each model and seed.")
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="Networks in a batch.")]
 Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where results are written.")]
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from wsgraph.datasets import WeightDataset
 from wsgraph.errors import WSGraphError
 from wsgraph.files import write_bytes
+from wsgraph.tasks.budget import epochs_within
 from wsgraph.tasks.data import WeightData
 from wsgraph.tasks.fitting import fit
 from wsgraph.tasks.named import TaskMaker
@@ -31,6 +32,7 @@ class Trial:
         family: Its short name.
         seed: Of everything random.
         parameters: Number of the model's parameters.
+        epochs: Passes over the training networks.
         seconds: Of training and testing.
         scores: Measures on the test networks.
     """
@@ -38,6 +40,7 @@ class Trial:
     family: str
     seed: int
     parameters: int
+    epochs: int
     seconds: float
     scores: dict[str, float]
 
@@ -65,12 +68,11 @@ class Comparison:
     def table(self) -> list[list[str]]:
         """Texts: a head, and a row for each family with mean ± standard deviation over seeds."""
         measures = list(self.trials[0].scores)
-        rows = [["model", "parameters", *measures, "seconds"]]
+        rows = [["model", "parameters", *measures, "epochs", "seconds"]]
         for family, group in self.frame.groupby("family", sort=False):
             cells = [_with_spread(group[m]) for m in measures]
-            rows.append(
-                [str(family), f"{int(group['parameters'].iloc[0]):,}", *cells, f"{group['seconds'].mean():.0f}"]
-            )
+            ends = [f"{group[name].mean():.0f}" for name in ("epochs", "seconds")]
+            rows.append([str(family), f"{int(group['parameters'].iloc[0]):,}", *cells, *ends])
         return rows
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -106,6 +108,7 @@ def compare(
     *,
     seeds: Sequence[int] = (0, 1, 2),
     epochs: int = 20,
+    seconds: float | None = None,
     batch_size: int = 64,
     by: str | None = None,
     augment: Augment | None = None,
@@ -121,6 +124,7 @@ def compare(
         families: Their short names.
         seeds: Of the models and of the order of the networks; the parts are always the same.
         epochs: Passes over the training networks.
+        seconds: In place of epochs: every family gets as many as take about so long on this machine.
         batch_size: Networks in a batch.
         by: See :class:`WeightData`.
         augment: A transform of every training batch.
@@ -140,9 +144,10 @@ def compare(
             data = WeightData(dataset, batch_size, by=by, columns=task.columns, categories=task.categories, order=seed)
             start, measure = time.perf_counter(), task.monitor.removeprefix("val_")
             place = Path(folder) / f"{family}-{seed}"
-            found = fit(task, data, place, epochs=epochs, accelerator=accelerator, progress=progress)
-            count = sum(p.numel() for p in task.parameters())
-            trials.append(Trial(family, seed, count, time.perf_counter() - start, found.scores))
+            count = epochs if seconds is None else epochs_within(seconds, task, data, place)
+            found = fit(task, data, place, epochs=count, accelerator=accelerator, progress=progress)
+            size = sum(p.numel() for p in task.parameters())
+            trials.append(Trial(family, seed, size, found.epochs, time.perf_counter() - start, found.scores))
     result = Comparison(maker.name, measure, tuple(trials))
     result.save(folder)
     return result

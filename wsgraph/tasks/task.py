@@ -148,9 +148,13 @@ class Task(LightningModule):
         """The measures."""
         self.measure(batch, "test")
 
+    def optimizer(self) -> torch.optim.Optimizer:
+        """AdamW over all parameters."""
+        return torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+
     def configure_optimizers(self) -> Any:
         """AdamW with a learning rate that rises over a tenth of all steps and falls to 0."""
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        optimizer = self.optimizer()
         total = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
