@@ -14,7 +14,7 @@ def forest(count, pairs):
     ids = legs.new(count)
     for part, whole in pairs:
         legs.nest(make_label(ids[[part]], -1), parent=make_label(ids[[whole]], -1))
-    return nesting(legs, np.arange(count))
+    return nesting(legs.records, np.arange(count))
 
 
 @st.composite

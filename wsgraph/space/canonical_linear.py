@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from wsgraph.space.across import linear_group, pieces_above
 from wsgraph.space.canonical_plan import evidence, magnitudes, plan
 from wsgraph.space.parts import Axis
 
@@ -39,7 +40,8 @@ def bases(space: WeightSpace, weights: Tensor) -> list[Tensor | None]:
 def independent_groups(space: WeightSpace) -> list[int]:
     """Linear groups that do not meet another one in a block, and through which no other magnitude is read."""
     linear = {i for i, group in enumerate(space.groups) if group.linear}
-    met = [[a.group for a in block.axes if a.group in linear] for block in space.blocks]
+    every = [[linear_group(space, a.group) for a in block.axes] for block in space.blocks]
+    met = [[group for group in groups if group in linear] for groups in every]
     for groups in met:
         if len(groups) > 1:
             linear -= set(groups)
@@ -57,19 +59,20 @@ def _gram(space: WeightSpace, weights: Tensor, group: int, positive: bool) -> Te
     total = weights.new_zeros(*weights.shape[:-1], pieces, size, size)
     for number, block in enumerate(space.blocks):
         for i, axis in enumerate(block.axes):
-            if axis.group == group and _is_positive(space, axis) == positive:
+            if linear_group(space, axis.group) == group and _is_positive(space, axis) == positive:
                 values, at = space.block_view(weights, number), lead + i
-                if block.pieces == 1:
-                    values = values.unflatten(at, (pieces, size)).movedim((at, at + 1), (lead, lead + 1))
-                else:
-                    values = values.movedim(at + 1, lead + 1)
+                if block.pieces > 1:
+                    values, at = values.movedim(at + 1, lead + 1).flatten(lead, lead + 1), lead
+                values = values.unflatten(at, (-1, size)).movedim((at, at + 1), (lead, lead + 1))
                 rows = values.flatten(lead + 2) if values.dim() > lead + 2 else values[..., None]
-                total = total + rows @ rows.transpose(-1, -2)
+                index = pieces_above(space, axis.group).to(rows.device)
+                total = total.index_add(lead, index, rows @ rows.transpose(-1, -2))
     return total
 
 
 def _is_positive(space: WeightSpace, axis: Axis) -> bool:
-    return any(f.power > 0 for f in axis.scale if space.scales[f.scale_class].group == axis.group)
+    group = linear_group(space, axis.group)
+    return any(f.power > 0 for f in axis.scale if space.scales[f.scale_class].group == group)
 
 
 def _basis(inner: Tensor, outer: Tensor) -> Tensor:

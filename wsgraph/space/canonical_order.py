@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsgraph.space.canonical_tables import Table, fixed_numbers, for_parts
+from wsgraph.space.across import crossed_order, for_parts
+from wsgraph.space.canonical_tables import Table, fixed_numbers
 
 if TYPE_CHECKING:
     from wsgraph.space.weight_space import WeightSpace
@@ -66,7 +67,7 @@ def _join_pieces(space: WeightSpace, keys: list[Tensor], numbers: Sequence[Tenso
         inside = (numbers[part] * _squashed(keys[part])).unflatten(-1, (len(numbers[whole]), -1))
         keys[whole] = keys[whole] + fixed_numbers(-1, np.array([part])).item() * inside.mean(-1)
     for part, whole in reversed(nested):
-        keys[part] = keys[part] + for_parts(_squashed(keys[whole]), len(numbers[part]))
+        keys[part] = keys[part] + for_parts(space, _squashed(keys[whole]), part, whole)
 
 
 def ancestors(space: WeightSpace, group: int) -> list[int]:
@@ -89,6 +90,10 @@ def _sort(space: WeightSpace, number: int, keys: Sequence[Tensor], found: dict[i
             found[number] = key.argsort(dim=-1, stable=True)
         else:
             above = _sort(space, group.parent, keys, found)
+            if group.across is not None:
+                _sort(space, group.across, keys, found)
+                found[number] = crossed_order(space, number, found)
+                return found[number]
             within = key.unflatten(-1, (above.shape[-1], -1)).argsort(dim=-1, stable=True)
             size = within.shape[-1]
             within = within.gather(-2, above[..., None].expand(within.shape))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from wsgraph.space.across import for_parts, summed_parts
 from wsgraph.space.canonical_plan import Evidence, Freedom, evidence, plan
-from wsgraph.space.canonical_tables import Table, for_parts
+from wsgraph.space.canonical_tables import Table
 from wsgraph.space.parts import Axis
 
 if TYPE_CHECKING:
@@ -77,20 +78,20 @@ class _Solution:
         factors = [self._factors(a, here if i == axis else None) for i, a in enumerate(table.block.axes)]
         energy = table.along(axis, table.energy, [size for _, size in factors]) * factors[axis][1]
         signed = table.along(axis, table.signed, [sign for sign, _ in factors]) * factors[axis][0]
-        size = self.values[here].shape[-1]
-        return signed.unflatten(-1, (size, -1)).sum(-1), energy.unflatten(-1, (size, -1)).sum(-1)
+        groups = table.block.axes[axis].group, self.space.scales[here].group
+        return summed_parts(self.space, signed, *groups), summed_parts(self.space, energy, *groups)
 
     def _factors(self, axis: Axis, but: int | None) -> tuple[Tensor, Tensor]:
         """What the multipliers of all classes but one do to signed and absolute squares; 0 where one is not known.
 
         The signed factor has the number of the unit's place in it.
         """
-        size = self.space.groups[axis.group].size
         sign, factors = self.numbers[axis.group], []
         for c, exponent in self.freedom.exponents(axis.scale).items():
             if c != but:
                 value = torch.where(self.known[c], self.values[c].abs() ** (2 * exponent), 0.0)
-                factors.append(for_parts(value, size))
-                sign = sign * for_parts(self.values[c].sign(), size)
+                groups = axis.group, self.space.scales[c].group
+                factors.append(for_parts(self.space, value, *groups))
+                sign = sign * for_parts(self.space, self.values[c].sign(), *groups)
         energy = reduce(torch.mul, factors, torch.ones_like(self.numbers[axis.group]))
         return sign * energy, energy

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wsgraph.space.across import units_above
 from wsgraph.space.parts import Block
 
 if TYPE_CHECKING:
@@ -102,13 +103,12 @@ def _label(space: WeightSpace, number: int, labels: dict[int, Ints]) -> Ints:
         size = group.size // max(pieces, 1)
         above = np.zeros(1, np.int64) if group.parent is None else _label(space, group.parent, labels)
         within = np.arange(size) if group.fixed else np.zeros(size, np.int64)
+        if group.across is not None:
+            index = units_above(space, number, group.across)
+            within = _label(space, group.across, labels)[index].reshape(-1, size)
+            size = space.groups[group.across].size
         labels[number] = (above[:, None] * size + within).reshape(-1)
     return labels[number]
-
-
-def for_parts(values: Tensor, size: int) -> Tensor:
-    """Values ``[..., units]`` for the parts of the units, ``[..., size]``."""
-    return values.repeat_interleave(size // values.shape[-1], dim=-1)
 
 
 def fixed_numbers(key: int, positions: Ints) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wsgraph.errors import SpaceError
+from wsgraph.space.across import num_common
 from wsgraph.space.parts import ROLES, NeuronGroup
 from wsgraph.space.scale import Scale
 
@@ -23,6 +24,8 @@ def check(space: WeightSpace) -> None:
     """
     for group in space.groups:
         _check_parent(space, group)
+    for number, group in enumerate(space.groups):
+        _check_across(space, number, group)
     for scale_class in space.scales:
         _check_index(scale_class.group, len(space.groups), f"group of scale class {scale_class.name!r}")
     for phase in space.phases:
@@ -76,6 +79,23 @@ def _check_parent(space: WeightSpace, group: NeuronGroup) -> None:
         seen, parent = seen + 1, space.groups[parent].parent
         if seen > len(space.groups):
             raise SpaceError(f"Group {group.name!r} is a part of itself.")
+
+
+def _check_across(space: WeightSpace, number: int, group: NeuronGroup) -> None:
+    seen, across = {number}, group.across
+    while across is not None:
+        _check_index(across, len(space.groups), f"group across group {group.name!r}")
+        if across in seen:
+            raise SpaceError(f"Group {group.name!r} is a part of itself.")
+        seen.add(across)
+        across = space.groups[across].across
+    if group.across is None:
+        return
+    if group.parent is None or not group.fixed or group.linear:
+        raise SpaceError(f"Group {group.name!r} lies at crossings, so it needs a parent, and no freedom of its own.")
+    parts, count = space.groups[group.parent].size * space.groups[group.across].size, num_common(space, number)
+    if group.size * count != parts:
+        raise SpaceError(f"Group {group.name!r} has {group.size} units at {parts // max(count, 1)} crossings.")
 
 
 def _check_scale(space: WeightSpace, scale: Scale, group: int, owner: str) -> None:

@@ -61,6 +61,9 @@ class NeuronGroup:
             moves as a whole, and units are permuted within their pieces.
         linear: Whether any invertible matrix may act on the units (of each piece), in place of permutations and
             multipliers: the general linear group, GL(d) on the queries and keys of an attention head.
+        across: Index of a second group of larger units, which lie across those of the parent, or None. The units of
+            each piece are parts of one of its units each, in its order, and move with them: they are fixed in all else
+            (see :mod:`wsgraph.space.across`).
     """
 
     name: str
@@ -68,6 +71,7 @@ class NeuronGroup:
     fixed: bool = False
     parent: int | None = None
     linear: bool = False
+    across: int | None = None
 
 
 @dataclass(frozen=True)

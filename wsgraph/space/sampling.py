@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.errors import SpaceError
+from wsgraph.space.across import crossed_order
 from wsgraph.space.draws import device_of, normal, uniform, whole
 from wsgraph.space.scale import ScaleClass
 from wsgraph.space.symmetry import Symmetry
@@ -67,6 +68,11 @@ def _draw_order(
         keys = uniform(*batch, group.size, generator=generator)
     if group.parent is None:
         orders[number] = keys.argsort(dim=-1)
+        return
+    if group.across is not None:
+        for above in (group.parent, group.across):
+            _draw_order(space, above, orders, generator, permute, batch)
+        orders[number] = crossed_order(space, number, orders)
         return
     _draw_order(space, group.parent, orders, generator, permute, batch)
     above = orders[group.parent]

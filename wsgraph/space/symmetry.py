@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space import layout
+from wsgraph.space.across import for_parts, linear_group, pieces_above
 from wsgraph.space.parts import Axis, Block
 from wsgraph.space.scale import Scale
 
@@ -141,8 +142,8 @@ class Symmetry:
         """A scale of the units of a group as numbers (float64), ``[size]`` or ``[B, size]``; None for the scale 1."""
         factors = []
         for factor in scale:
-            values = self.multipliers[factor.scale_class]
-            values = values.repeat_interleave(self.space.groups[group].size // values.shape[-1], dim=-1)
+            number = factor.scale_class
+            values = for_parts(self.space, self.multipliers[number], group, self.space.scales[number].group)
             factors.append(values.abs() ** factor.power * (values.sign() if factor.parity else 1.0))
         return reduce(torch.mul, factors) if factors else None
 
@@ -158,7 +159,7 @@ class Symmetry:
         lead = values.dim() - len(block.shape)
         values = self._permuted(block, values, lead)
         for i, axis in enumerate(block.axes):
-            matrix = self.matrices[axis.group]
+            matrix = self._matrix(axis.group)
             if matrix is not None:
                 values = _multiplied(values, self._oriented(axis, matrix), lead, i, block.pieces)
         factor = self._factor(block)
@@ -206,13 +207,22 @@ class Symmetry:
 
     # --------------------------------------------------------------- matrices
 
+    def _matrix(self, group: int) -> Tensor | None:
+        """What acts on a group: its own matrices, or copies of those of the group across."""
+        base = linear_group(self.space, group)
+        matrix = self.matrices[base]
+        if matrix is None or base == group:
+            return matrix
+        return matrix[..., pieces_above(self.space, group).to(matrix.device), :, :]
+
     def _own(self, group: int) -> Tensor:
         """The multipliers of a linear group, ``[..., size]``."""
         return next(self.multipliers[i] for i, c in enumerate(self.space.scales) if c.group == group)
 
     def _oriented(self, axis: Axis, matrix: Tensor) -> Tensor:
         """M, or its inverse transpose, by the power of the group's own multiplier on this axis."""
-        powers = [f.power for f in axis.scale if self.space.scales[f.scale_class].group == axis.group]
+        base = linear_group(self.space, axis.group)
+        powers = [f.power for f in axis.scale if self.space.scales[f.scale_class].group == base]
         return matrix if powers[0] > 0 else torch.linalg.inv(matrix).transpose(-1, -2)
 
     def _composed(self, group: int, other: Symmetry) -> Tensor | None:

@@ -144,8 +144,8 @@ class WeightSpace:
 
         def moves(number: int) -> bool:
             group = self.groups[number]
-            return (not group.fixed and group.size > self.num_pieces(number)) or (
-                group.parent is not None and moves(group.parent)
+            return (not group.fixed and group.size > self.num_pieces(number)) or any(
+                above is not None and moves(above) for above in (group.parent, group.across)
             )
 
         return frozenset(i for i in range(len(self.groups)) if moves(i))

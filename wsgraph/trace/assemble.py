@@ -115,13 +115,14 @@ class _Assembly:
         sizes = np.bincount(self.units.group)
         counts: dict[str, int] = defaultdict(int)
         groups = []
-        for name, size, fixed, parent in zip(
-            names, sizes.tolist(), self.units.still.tolist(), self.units.parent.tolist(), strict=True
+        for group, (name, size, fixed) in enumerate(
+            zip(names, sizes.tolist(), self.units.still.tolist(), strict=True)
         ):
             counts[name] += 1
             unique = name if counts[name] == 1 else f"{name} ({counts[name]})"
-            above = parent if parent >= 0 and sizes[parent] > 1 else None
-            groups.append(NeuronGroup(unique, size, fixed, above))
+            larger = [int(a[group]) for a in (self.units.parent, self.units.across)]
+            above = [g for g in larger if g >= 0 and sizes[g] > 1]
+            groups.append(NeuronGroup(unique, size, fixed, *above[:1], across=above[1] if len(above) > 1 else None))
         return tuple(groups)
 
     def _layer_scale(self, key: tuple[int, int, int]) -> Scale:

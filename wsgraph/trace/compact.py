@@ -35,16 +35,23 @@ def _without_classes(space: WeightSpace) -> WeightSpace:
 def _without_groups(space: WeightSpace) -> WeightSpace:
     used = {layer.group for layer in space.layers} | {c.group for c in space.scales} | {c.group for c in space.phases}
     used |= {axis.group for block in space.blocks for axis in block.axes}
-    for group in sorted(used):
-        parent = space.groups[group].parent
-        while parent is not None:
-            used.add(parent)
-            parent = space.groups[parent].parent
+    pending = sorted(used)
+    for group in pending:
+        above = [g for g in (space.groups[group].parent, space.groups[group].across) if g is not None and g not in used]
+        pending += above
+        used.update(above)
     number = {old: new for new, old in enumerate(sorted(used))}
     groups = [space.groups[old] for old in sorted(used)]
     return replace(
         space,
-        groups=tuple(replace(g, parent=None if g.parent is None else number[g.parent]) for g in groups),
+        groups=tuple(
+            replace(
+                g,
+                parent=None if g.parent is None else number[g.parent],
+                across=None if g.across is None else number[g.across],
+            )
+            for g in groups
+        ),
         scales=tuple(replace(c, group=number[c.group]) for c in space.scales),
         phases=tuple(replace(c, group=number[c.group]) for c in space.phases),
         layers=tuple(replace(layer, group=number[layer.group]) for layer in space.layers),

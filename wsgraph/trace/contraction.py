@@ -9,6 +9,7 @@ import numpy as np
 
 from wsgraph.trace.computed import as_parameter, fresh, read
 from wsgraph.trace.legs import LEG, NODE, Label
+from wsgraph.trace.sharing import copied, is_shared, parts_of_both, repeated_axes
 from wsgraph.trace.tracer import Tracer, make_label
 from wsgraph.trace.value import NotCovered, Value, moved, number_copies, span
 
@@ -26,17 +27,18 @@ def contract(tracer: Tracer, a: Value, b: Value, left: Letters, right: Letters, 
     if not a.labels and b.is_parameter:
         a = _with_units(tracer, a, left, right, out)
     sides = [_spread(v, own, everything) for v, own in ((a, left), (b, right))]
+    same = [_everywhere(v, own, everything) for v, own in ((a, left), (b, right))]
     summed = {i - len(everything) for i, letter in enumerate(everything) if letter not in out}
     sizes = {**dict(zip(left, a.shape, strict=True)), **dict(zip(right, b.shape, strict=True))}
-    for side, opposite, others in zip(sides, sides[::-1], (right, left), strict=True):
-        places = [sizes.get(letter, 1) if letter in others else 1 for letter in everything]
+    for side, opposite, alike in zip(sides, sides[::-1], same[::-1], strict=True):
+        places = [1 if a in alike else sizes[letter] for a, letter in enumerate(everything, -len(everything))]
         _tell_places_apart(tracer, side, opposite, places, summed)
-    labels, pairs = _paired(tracer, sides, summed)
+    labels, pairs = _paired(tracer, sides, summed, same)
     for (side, opposite), others in zip((sides, sides[::-1]), (right, left), strict=True):
         for label in (lab for lab in side.labels if span(lab) & summed):
             _summed_alone(tracer, label, others, everything, summed, sizes, opposite.labels, labels)
-    kept = ([lab for lab in side.labels if not span(lab) & summed] for side in sides)
-    labels = _combined(tracer, labels, *kept)
+    kept = [(lab, own) for side, own in zip(sides, same, strict=True) for lab in side.labels if not span(lab) & summed]
+    labels = _combined(tracer, labels, kept)
     result = _read(tracer, Value(sides[0].shape, tuple(labels), name=tracer.call), sides, pairs, summed)
     result = replace(result, labels=tuple(_gathered(label, everything, out) for label in result.labels))
     return replace(result, shape=tuple(tracer.shape))
@@ -88,7 +90,9 @@ def _read(
     return result
 
 
-def _paired(tracer: Tracer, sides: list[Value], summed: set[int]) -> tuple[list[Label], list[tuple[Label, Label]]]:
+def _paired(
+    tracer: Tracer, sides: list[Value], summed: set[int], same: list[frozenset[int]]
+) -> tuple[list[Label], list[tuple[Label, Label]]]:
     """For every pair of labels that are summed over together, the label of what comes out of it; and the pairs."""
     found, pairs = [], []
     for x in sides[0].labels:
@@ -103,7 +107,13 @@ def _paired(tracer: Tracer, sides: list[Value], summed: set[int]) -> tuple[list[
         if result.size == 3 and any(side.is_parameter and len(side.labels) > 1 for side in sides):
             tracer.legs.inverse(x, y)  # what is left of the multiplier is that of the parameter's other index
         else:
-            tracer.legs.nest(x, y, parent=result, magnitude=(1, 1, -1), sign=(1, 1, 1), linear=True)
+            computed = not any(side.is_parameter for side in sides)
+            if computed and is_shared(tracer, y, x, same[1]):
+                tracer.legs.share(x, wide=y, parent=result, magnitude=(1, 1, -1), sign=(1, 1, 1), linear=True)
+            elif computed and is_shared(tracer, x, y, same[0]):
+                tracer.legs.share(y, wide=x, parent=result, magnitude=(1, 1, -1), sign=(1, 1, 1), linear=True)
+            else:
+                tracer.legs.nest(x, y, parent=result, magnitude=(1, 1, -1), sign=(1, 1, 1), linear=True)
             found.append(result)
     return found, pairs
 
@@ -141,17 +151,23 @@ def _outer_legs(tracer: Tracer, dims: Sequence[int], summed: set[int] | frozense
     return make_label(tracer.legs.new(int(np.prod(outer))).reshape(outer), -1)
 
 
-def _combined(tracer: Tracer, labels: list[Label], first: list[Label], second: list[Label]) -> list[Label]:
-    """The labels of a product, place by place, of what has these labels."""
-    for label in (*first, *second):
+def _combined(
+    tracer: Tracer, labels: list[Label], others: list[tuple[Label, frozenset[int]]]
+) -> list[Label]:
+    """The labels of a product, place by place, of what has these labels, with axes along which it is the same."""
+    for label, same in others:
         partner = next((p for p in labels if span(p) <= span(label) or span(label) <= span(p)), None)
         if partner is None and labels:  # the same units at every place of the others
             partner = labels[0]
-            label = _at_every_place(label, partner)
+            label = _at_every_place(tracer, label, partner, same)
         if partner is None:
             labels = [*labels, label]
             continue
         part, whole = (label, partner) if span(partner) <= span(label) else (partner, label)
+        if span(part) != span(whole) and is_shared(tracer, part, made := parts_of_both(tracer, part, whole), ()):
+            tracer.legs.share(made, wide=part, parent=whole, magnitude=(1, -1, -1), sign=(1, 1, 1), linear=True)
+            labels = [made if p is partner else p for p in labels]
+            continue
         product = fresh(tracer, part)
         if span(part) == span(whole):
             tracer.legs.relate(product, part, whole, magnitude=(1, -1, -1), sign=(1, 1, 1))
@@ -161,10 +177,18 @@ def _combined(tracer: Tracer, labels: list[Label], first: list[Label], second: l
     return labels
 
 
-def _at_every_place(label: Label, other: Label) -> Label:
+def _at_every_place(tracer: Tracer, label: Label, other: Label, same: frozenset[int]) -> Label:
     """Copies of the units for every place of another label."""
     dims = np.broadcast_shapes(label.shape[1:], other.shape[1:])
-    return number_copies(np.broadcast_to(label, (3, *dims)).copy())
+    places = np.broadcast_to(label, (3, *dims)).copy()
+    return copied(tracer, label, places) if span(other) - span(label) <= same else number_copies(places)
+
+
+def _everywhere(value: Value, own: Letters, everything: list[str]) -> frozenset[int]:
+    """The axes of a spread value, counted from the end, along which it is the same everywhere."""
+    repeated, size = repeated_axes(value), len(everything)
+    varied = [letter for axis, letter in enumerate(own, -len(own)) if axis not in repeated]
+    return frozenset(i - size for i, letter in enumerate(everything) if letter not in varied)
 
 
 def _spread(value: Value, own: Letters, everything: list[str]) -> Value:

@@ -14,7 +14,7 @@ What follows from the facts is worked out once, at the end, in :mod:`wsgraph.tra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ LEG, SITE, NODE = 0, 1, 2
 
 Powers = tuple[int, ...]
 
+_COPY = 5077
+"""Makes sites of copies of one value."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -40,10 +43,14 @@ class Record:
         site: ``[rows]``, what tells rows of one unit apart.
         magnitude: Coefficients a with Π |λ_c|^a_c = 1 in every row, or None.
         sign: Coefficients s with Π sgn(λ_c)^s_c = 1 in every row, or None.
-        joins: How many of the first columns are one unit.
-        nests: Whether the last column is the larger unit that the first is a part of.
+        joins: How many of the first columns are one unit. The others are larger units that the first is a part of.
         linear: Whether the fact stays true under any invertible matrix in place of the multipliers.
         holds: Whether ``site`` tells places apart between which units cannot move.
+        crossed: How many of the first columns are one unit where the copies of a shared unit may change places (see
+            :mod:`wsgraph.trace.crossings`); 0 where there are none.
+        loose: ``[rows]``, the site in that case.
+        only_crossed: Whether the fact counts in that case only.
+        tells: Whether larger units with equal parts in such facts are one.
     """
 
     legs: Ints
@@ -51,9 +58,17 @@ class Record:
     magnitude: Powers | None = None
     sign: Powers | None = None
     joins: int = 1
-    nests: bool = False
     linear: bool = False
     holds: bool = False
+    crossed: int = 0
+    loose: Ints | None = None
+    only_crossed: bool = False
+    tells: bool = False
+
+    @property
+    def nests(self) -> bool:
+        """Whether there are columns of larger units."""
+        return self.joins < len(self.legs)
 
 
 @dataclass
@@ -64,6 +79,7 @@ class Legs:
     records: list[Record] = field(default_factory=list)
     pinned: list[Ints] = field(default_factory=list)
     count: int = 0
+    values: dict[int, int] = field(default_factory=dict)
 
     def new(self, count: int) -> Ints:
         """Fresh legs, alike until told apart."""
@@ -105,7 +121,51 @@ class Legs:
         above = np.broadcast_to(parent, (3, *dims)).reshape(3, -1)
         site = mix(site, mix(above[SITE], above[NODE]))
         columns = np.concatenate([legs, above[LEG][None]])
-        self.records.append(Record(columns, site, magnitude, sign, len(children), nests=True, linear=linear))
+        self.records.append(Record(columns, site, magnitude, sign, len(children), linear=linear))
+
+    def share(
+        self, *parts: Label, wide: Label, parent: Label | None, magnitude: Powers, sign: Powers, linear: bool = False
+    ) -> None:
+        """As with :meth:`nest` (:meth:`relate`), where one unit ``wide`` with one value meets many of these parts.
+
+        The parts are one unit with it, whose copies are told apart, or each is a part of it and of ``parent``.
+        """
+        columns = (*parts, wide) if parent is None else (*parts, wide, parent)
+        if parent is None:
+            self.relate(*columns, magnitude=magnitude, sign=sign, linear=linear)
+        else:
+            self.nest(*parts, wide, parent=parent, magnitude=magnitude, sign=sign, linear=linear)
+        columns = _same_rank(*columns)
+        dims = np.broadcast_shapes(*(c.shape[1:] for c in columns))
+        loose = sum((mix(mix(self.data_site(c), c[NODE]), i) for i, c in enumerate(columns)), np.zeros(dims, np.int64))
+        self.records[-1] = replace(self.records[-1], crossed=len(parts), loose=loose.reshape(-1))
+        if parent is not None:
+            self._tell_families_apart(columns[-2], columns[-1], dims)
+
+    def _tell_families_apart(self, wide: Label, parent: Label, dims: tuple[int, ...]) -> None:
+        """Larger units that meet the same shared units are parts of a still larger one, as these are."""
+        inner = tuple(slice(0, 1) if n == 1 else slice(None) for n in parent.shape[1:])
+        of_place = np.broadcast_to(wide[LEG], dims)[inner]
+        number = np.unique(of_place, return_inverse=True)[1].reshape(of_place.shape)
+        family = self.new(int(number.max(initial=0)) + 1)[number]
+        for part, tells in ((np.broadcast_to(parent[LEG], family.shape), True), (np.broadcast_to(wide[LEG], dims), False)):
+            columns = np.stack([part.reshape(-1), np.broadcast_to(family, part.shape).reshape(-1)])
+            site = np.zeros(columns.shape[1], dtype=np.int64)
+            self.records.append(Record(columns, site, linear=True, only_crossed=True, tells=tells))
+
+    def data_site(self, label: Label) -> Ints:
+        """The sites of a label, with those of copies of one value replaced by that of the value."""
+        sites, number = np.unique(label[SITE], return_inverse=True)
+        found = np.array([self.values.get(int(site), int(site)) for site in sites], dtype=np.int64)
+        return found[number].reshape(label[SITE].shape)
+
+    def note_copies(self, before: Label, after: Label) -> Label:
+        """Say that ``after`` (returned) has copies of one value, which ``before`` shows at the same places."""
+        old = self.data_site(before)
+        copied = after[SITE] != before[SITE]
+        sites = np.where(copied, mix(after[SITE], _COPY), after[SITE])
+        self.values.update(zip(sites[copied].tolist(), old[copied].tolist(), strict=True))
+        return np.stack([after[LEG], sites, after[NODE]])
 
     def restrict(self, label: Label, magnitude: bool = False, sign: bool = False) -> None:
         """Fix the magnitude or the sign of the multipliers to 1 where the flag is False."""

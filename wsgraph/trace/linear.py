@@ -28,8 +28,10 @@ def linear_groups(
     for group in np.flatnonzero(candidates).tolist():
         numbers = own.get(group, [])
         candidates[group] = len(numbers) == 1 and classes[numbers[0]].values is ScaleSet.NONZERO
+    base = _bases(units)
+    candidates[[base[group] for group in own if base[group] != group]] = False
     for leg, scale in scales.items():
-        group = int(units.group[units.slot[leg]])
+        group = base[int(units.group[units.slot[leg]])]
         if candidates[group]:
             powers = [(abs(f.power), f.parity) for f in scale if f.scale_class == own[group][0]]
             candidates[group] = powers == [(1, 1)]
@@ -44,4 +46,12 @@ def _met_nonlinearly(legs: Legs, units: Partition) -> Ints:
             found.append(record.legs.reshape(-1))
         elif record.nests:
             found.append(record.legs[-1])
-    return np.unique(units.group[units.slot[np.unique(np.concatenate(found))]])
+    return np.unique(_bases(units)[units.group[units.slot[np.unique(np.concatenate(found))]]])
+
+
+def _bases(units: Partition) -> Ints:
+    """``[groups]``, the group whose matrices act on each: that across for units at crossings."""
+    base = np.arange(len(units.across))
+    while (units.across[base] >= 0).any():
+        base = np.where(units.across[base] >= 0, units.across[base], base)
+    return base

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from wsgraph.trace.legs import Ints, Legs, mix
+from wsgraph.trace.legs import Ints, Record, mix
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Nesting:
         parent: ``[slots]``, the smallest larger unit, or -1.
         depth: ``[slots]``, number of ancestors.
         level: ``[slots]``, length of the longest chain of recorded larger units above the slot.
+        across: ``[slots]``, the second larger unit of a slot at a crossing (see :mod:`wsgraph.trace.crossings`), or -1.
         crossing: ``[slots]``, whether this larger unit shares some, but not all, parts with another one, or is a part
             of itself: it stays.
     """
@@ -32,37 +33,40 @@ class Nesting:
     depth: Ints
     level: Ints
     crossing: NDArray[np.bool_]
+    across: Ints
 
 
-def nesting(legs: Legs, slot: Ints) -> Nesting:
-    """The forest of the recorded facts, from the slots ``[legs]`` that are joined."""
-    slot, pairs = _with_equal_parents_joined(slot, _nest_rows(legs))
+def nesting(records: list[Record], slot: Ints, pairs: Ints | None = None) -> Nesting:
+    """The forest of the recorded facts, from the slots ``[legs]`` that are joined, or of given pairs of slots."""
+    if pairs is None:
+        slot, pairs = with_equal_parents_joined(slot, nest_rows(records))
     count = int(slot.max(initial=-1)) + 1
-    crossing = _in_circles(pairs, count)
+    crossing = in_circles(pairs, count)
     pairs = pairs[:, ~crossing[pairs[1]]]
-    level = _levels(pairs, count)
-    while len(several := _children_of_several(pairs)):
+    level = levels(pairs, count)
+    while len(several := children_of_several(pairs)):
         chains, crossed = _resolve(pairs, several)
         crossing[crossed] = True
         pairs = pairs[:, ~np.isin(pairs[0], several) & ~np.isin(pairs[1], crossed)]
         chains = chains[:, ~np.isin(chains[1], crossed)]
-        pairs = _distinct(np.concatenate([pairs, chains], axis=1))
+        pairs = distinct(np.concatenate([pairs, chains], axis=1))
     parent = np.full(count, -1)
     parent[pairs[0]] = pairs[1]
-    return Nesting(slot, parent, _depths(parent), level, crossing)
+    across = np.full(count, -1)
+    return Nesting(slot, parent, depths(parent, across), level, crossing, across)
 
 
-def _nest_rows(legs: Legs) -> Ints:
+def nest_rows(records: list[Record]) -> Ints:
     """Legs of parts and of the larger units, ``[2, rows]``."""
-    rows = [r.legs[[0, -1]] for r in legs.records if r.nests]
+    rows = [r.legs[[0, column]] for r in records for column in range(r.joins, len(r.legs))]
     return np.concatenate([np.empty((2, 0), np.int64), *rows], axis=1)
 
 
-def _with_equal_parents_joined(slot: Ints, rows: Ints) -> tuple[Ints, Ints]:
+def with_equal_parents_joined(slot: Ints, rows: Ints) -> tuple[Ints, Ints]:
     """Slots, and the pairs (part, larger unit), after larger units with the same parts have become one."""
     while True:
         pairs = slot[rows]
-        pairs = _distinct(pairs[:, pairs[0] != pairs[1]])
+        pairs = distinct(pairs[:, pairs[0] != pairs[1]])
         count = int(slot.max(initial=-1)) + 1
         parts = np.zeros(count, dtype=np.int64)
         np.add.at(parts, pairs[1], mix(pairs[0], 7))
@@ -76,12 +80,12 @@ def _with_equal_parents_joined(slot: Ints, rows: Ints) -> tuple[Ints, Ints]:
         slot = in_order(joined[slot])
 
 
-def _distinct(pairs: Ints) -> Ints:
+def distinct(pairs: Ints) -> Ints:
     """Every column once."""
     return pairs[:, np.unique(mix(pairs[0], pairs[1]), return_index=True)[1]]
 
 
-def _children_of_several(pairs: Ints) -> Ints:
+def children_of_several(pairs: Ints) -> Ints:
     children, counts = np.unique(pairs[0], return_counts=True)
     return children[counts > 1]
 
@@ -93,7 +97,7 @@ def _resolve(pairs: Ints, several: Ints) -> tuple[Ints, Ints]:
         Pairs ``[2, n]``, and the larger units that cross one another.
     """
     sizes = np.bincount(pairs[1])
-    combinations, shared = _combinations(pairs, several)
+    combinations, shared = families(pairs, several)
     crossed: set[int] = set()
     for parents in combinations:
         ordered = sorted(parents, key=lambda p: (sizes[p], p))
@@ -108,7 +112,7 @@ def _resolve(pairs: Ints, several: Ints) -> tuple[Ints, Ints]:
     return np.array(chains, dtype=np.int64).reshape(-1, 2).T, np.array(sorted(crossed), dtype=np.int64)
 
 
-def _combinations(pairs: Ints, several: Ints) -> tuple[dict[tuple[int, ...], list[int]], dict[tuple[int, int], int]]:
+def families(pairs: Ints, several: Ints) -> tuple[dict[tuple[int, ...], list[int]], dict[tuple[int, int], int]]:
     """The parts of each set of larger units, and how many parts two of these have in common."""
     parents: dict[int, list[int]] = defaultdict(list)
     for child, parent in pairs[:, np.isin(pairs[0], several)].T.tolist():
@@ -124,7 +128,7 @@ def _combinations(pairs: Ints, several: Ints) -> tuple[dict[tuple[int, ...], lis
     return combinations, shared
 
 
-def _in_circles(pairs: Ints, count: int) -> NDArray[np.bool_]:
+def in_circles(pairs: Ints, count: int) -> NDArray[np.bool_]:
     """``[slots]``, whether a slot is a part of a part ... of itself."""
     graph = coo_array((np.ones(pairs.shape[1], dtype=bool), (pairs[0], pairs[1])), shape=(count, count))
     number = connected_components(graph, directed=True, connection="strong")[1]
@@ -132,7 +136,7 @@ def _in_circles(pairs: Ints, count: int) -> NDArray[np.bool_]:
     return circle
 
 
-def _levels(pairs: Ints, count: int) -> Ints:
+def levels(pairs: Ints, count: int) -> Ints:
     level = np.zeros(count, dtype=np.int64)
     while True:
         deeper = level.copy()
@@ -142,13 +146,13 @@ def _levels(pairs: Ints, count: int) -> Ints:
         level = deeper
 
 
-def _depths(parent: Ints) -> Ints:
-    """Number of ancestors."""
-    depth, above = np.zeros(len(parent), dtype=np.int64), parent
-    while (has_more := above >= 0).any():
-        depth[has_more] += 1
-        above = np.where(has_more, parent[above], -1)
-    return depth
+def depths(parent: Ints, across: Ints) -> Ints:
+    """Number of ancestors, on the longest way up."""
+    depth = np.zeros(len(parent), dtype=np.int64)
+    while True:
+        above = [np.where(one >= 0, depth[one] + 1, 0) for one in (parent, across)]
+        if np.array_equal(depth, depth := np.maximum(*above)):
+            return depth
 
 
 def in_order(numbers: Ints) -> Ints:

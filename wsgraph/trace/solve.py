@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from wsgraph.trace.crossings import crossed_nesting, held_by_parts, misfit_slots, read_records, wide_legs
 from wsgraph.trace.legs import Ints, Legs, Record, mix
-from wsgraph.trace.nesting import Nesting, in_order, nesting
+from wsgraph.trace.nesting import Nesting, in_order
 
 Bools = NDArray[np.bool_]
 
@@ -33,6 +34,7 @@ class Partition:
         rank: ``[slots]``, the position of the slot in its group.
         still: ``[groups]``, whether the slots of the group keep their places (within their pieces).
         parent: ``[groups]``, the parent group, or -1.
+        across: ``[groups]``, the group that lies across the parent (see :mod:`wsgraph.trace.crossings`), or -1.
         level: ``[groups]``, how many larger units lie above.
         first: ``[groups]``, the slot of rank 0.
         ambiguous: Legs of one unit that nothing, or only their places, tells apart: they have no multipliers.
@@ -44,6 +46,7 @@ class Partition:
     rank: Ints
     still: Bools
     parent: Ints
+    across: Ints
     level: Ints
     first: Ints
     ambiguous: Ints
@@ -55,17 +58,41 @@ class Partition:
         mask[self.first] = True
         return mask
 
+    def chain(self, group: int) -> list[int]:
+        """A group, its parent, the parent of that, and so on."""
+        found = []
+        while group >= 0:
+            found.append(group)
+            group = int(self.parent[group])
+        return found
+
     def ancestors(self, group: int) -> list[int]:
         """The groups of the larger units that a group's units are parts of, from the smallest on."""
-        found = []
-        while (group := int(self.parent[group])) >= 0:
-            found.append(group)
-        return found
+        found = [group]
+        for part in found:
+            found += [int(a[part]) for a in (self.parent, self.across) if a[part] >= 0 and int(a[part]) not in found]
+        return found[1:]
 
 
 def partition(legs: Legs) -> Partition:
-    """Work out units, kinds and groups: colour refinement over the recorded facts."""
-    tree = nesting(legs, _slots(legs))
+    """Work out units, kinds and groups, with shared units in the form in which more can move."""
+    plain: frozenset[int] = frozenset()
+    while True:
+        kept = np.zeros(legs.count, dtype=bool)
+        for number in plain:
+            kept[legs.records[number].legs] = True
+        read = replace(legs, records=read_records(legs.records, plain))
+        tree = crossed_nesting(read.records, _slots(read), kept)
+        units = _partition(read, tree)
+        misfits = misfit_slots(units, tree, wide_legs(legs.records, plain))
+        if not len(misfits):
+            return units
+        touched = np.isin(tree.slot, misfits)
+        plain |= {number for number, record in enumerate(legs.records) if touched[record.legs].any()}
+
+
+def _partition(legs: Legs, tree: Nesting) -> Partition:
+    """Work out kinds and groups: colour refinement over the recorded facts."""
     slot, count = tree.slot, len(tree.parent)
     anchored = np.zeros(count, dtype=bool)  # stays where it is
     for some in (*legs.pinned, unmentioned(legs)):
@@ -74,13 +101,16 @@ def partition(legs: Legs) -> Partition:
     kind, coarse, twins = _kinds(legs, tree, anchored)
     anchored[slot[twins]] = True
     for child in np.argsort(-tree.depth, kind="stable"):
-        if tree.parent[child] >= 0 and anchored[child]:
-            anchored[tree.parent[child]] = True
+        for above in (tree.parent[child], tree.across[child]):
+            if above >= 0 and anchored[child]:
+                anchored[above] = True
     still = anchored.copy()
     for record in legs.records:
         if record.holds:
             still[slot[record.legs[0]]] = True
     signatures = _signature(slot, kind), _signature(slot, coarse)
+    still[held_by_parts(tree, signatures)] = True
+    still[tree.across >= 0] = True
     columns, ambiguous = _columns(slot, kind, coarse), _repeated(slot, coarse)
     return _grouped(tree, columns, signatures, anchored, still, ambiguous)
 
@@ -192,13 +222,15 @@ def _grouped(
             keys = _keys(tree, here, key, signatures, anchored, still)
         key[here] = keys + count * (depth + 1)
         place = np.where(still[here] & ~anchored[here], signatures[0][here], 0)
-        order = here[np.lexsort((here, place, _above(tree, here, rank, 0), key[here]))]
+        beside = np.where(tree.across[here] >= 0, rank[tree.across[here]], 0)
+        order = here[np.lexsort((here, place, beside, _above(tree, here, rank, 0), key[here]))]
         rank[order] = _rank_within(key[order])
     group = in_order(key)
     first = np.zeros(group.max(initial=-1) + 1, dtype=np.int64)
     first[group[rank == 0]] = np.flatnonzero(rank == 0)
     parent, level = _above(tree, first, group, -1), tree.level[first]
-    return Partition(tree.slot, kind, group, rank, still[first], parent, level, first, ambiguous)
+    across = np.where(tree.across[first] >= 0, group[tree.across[first]], -1)
+    return Partition(tree.slot, kind, group, rank, still[first], parent, across, level, first, ambiguous)
 
 
 def _above(tree: Nesting, slots: Ints, values: Ints, default: int) -> Ints:
@@ -214,8 +246,9 @@ def _keys(tree: Nesting, here: Ints, key: Ints, signatures: tuple[Ints, Ints], a
     fine, coarse = (s[here] for s in signatures)
     fine = np.where(still[here], 0, fine)
     above = _above(tree, here, key, -1)
+    beside = np.where(tree.across[here] >= 0, key[tree.across[here]], -1)
     index = np.where(still[here], 0, _rank_of_kind(tree.parent[here], coarse, fine))
-    return _relabel(above, coarse, anchored[here], still[here], index)
+    return _relabel(above, beside, coarse, anchored[here], still[here], index)
 
 
 def _rank_of_kind(parent: Ints, coarse: Ints, fine: Ints) -> Ints:

@@ -8,7 +8,7 @@ from wsgraph.trace.registry import rule
 from wsgraph.trace.rules.arithmetic import add
 from wsgraph.trace.rules.pool import softmax
 from wsgraph.trace.rules.products import matmul
-from wsgraph.trace.rules.shape import repeated
+from wsgraph.trace.rules.shape import permuted, repeated
 from wsgraph.trace.tracer import Tracer
 from wsgraph.trace.value import Value, moved
 
@@ -29,8 +29,9 @@ def attention(
     shape, axis = tuple(tracer.shape), len(query.shape) - 3
     query, key, value = (tracer.opened(v) for v in (query, key, value))
     if enable_gqa and key.shape[axis] != query.shape[axis]:
-        key, value = (_shared(v, query.shape[axis] // v.shape[axis], axis) for v in (key, value))
-    turned = moved(key, lambda label: label.swapaxes(-1, -2), (*key.shape[:-2], key.shape[-1], key.shape[-2]), key.name)
+        key, value = (_shared(tracer, v, query.shape[axis] // v.shape[axis], axis) for v in (key, value))
+    rank = len(key.shape)
+    turned = permuted(tracer, key, [*range(rank - 2), rank - 1, rank - 2], (*key.shape[:-2], *key.shape[:-3:-1]))
     tracer.shape = (*shape[:-1], key.shape[-2])
     tracer.operator, tracer.overload = "matmul", "default"
     scores = matmul(tracer, query, turned)
@@ -43,7 +44,9 @@ def attention(
     return matmul(tracer, weights, value)
 
 
-def _shared(value: Value, count: int, axis: int) -> Value:
+def _shared(tracer: Tracer, value: Value, count: int, axis: int) -> Value:
     """Keys (or values) of fewer heads, each for several heads of queries."""
     shape = (*value.shape[:axis], value.shape[axis] * count, *value.shape[axis + 1 :])
-    return replace(moved(value, lambda label: repeated(label, count, axis), shape, value.name), tensor=None)
+    result = moved(value, lambda label: repeated(tracer, label, count, axis), shape, value.name)
+    same = frozenset({axis - len(shape)} if value.shape[axis] == 1 else ())
+    return replace(result, tensor=None, repeated=value.repeated | same)

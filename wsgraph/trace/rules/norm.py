@@ -9,6 +9,7 @@ import numpy as np
 from wsgraph.trace.computed import fresh
 from wsgraph.trace.legs import LEG, Label
 from wsgraph.trace.registry import rule
+from wsgraph.trace.sharing import is_shared
 from wsgraph.trace.tracer import Tracer, make_label
 from wsgraph.trace.value import NotCovered, Value, raised, span, with_node
 
@@ -201,11 +202,17 @@ def _affine(
         tracer.legs.relate(out, label, magnitude=(1, 0), sign=(1, sign))
     else:
         gain = _vector(tracer, weight, label, axis)
-        tracer.legs.relate(out, gain, label, magnitude=(1, -1, 0), sign=(1, 1, sign))
+        if is_shared(tracer, gain, out, span(label) - span(gain)):
+            tracer.legs.share(out, label, wide=gain, parent=None, magnitude=(1, 0, -1), sign=(1, sign, 1))
+        else:
+            tracer.legs.relate(out, gain, label, magnitude=(1, -1, 0), sign=(1, 1, sign))
         tracer.enter("gain", node, weight, gain, out)
     if bias is not None:
         shift = _vector(tracer, bias, label, axis)
-        tracer.legs.equal(shift, out)
+        if is_shared(tracer, shift, out, span(label) - span(shift)):
+            tracer.legs.share(out, wide=shift, parent=None, magnitude=(1, -1), sign=(1, 1), linear=True)
+        else:
+            tracer.legs.equal(shift, out)
         tracer.enter("shift", node, bias, shift, out)
     return tracer.result(out, *tracer.bystanders(x, label, node))
 

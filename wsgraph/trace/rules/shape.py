@@ -11,8 +11,9 @@ import numpy as np
 
 from wsgraph.trace.legs import Label
 from wsgraph.trace.registry import rule
+from wsgraph.trace.sharing import copied, with_copies
 from wsgraph.trace.tracer import Tracer
-from wsgraph.trace.value import NotCovered, Value, matching_axes, moved, number_copies, raised, reshape, retag
+from wsgraph.trace.value import NotCovered, Value, matching_axes, moved, raised, reshape, retag
 
 
 @rule(
@@ -31,7 +32,9 @@ def view(tracer: Tracer, x: Value, *args: Any, **kwargs: Any) -> Value:
     """Anything that keeps the order of the entries."""
     if x.is_raw:
         x = tracer.opened_jointly(x, _merged_axes(x.shape, tracer.shape))
-    return rearranged(tracer, x, lambda label: reshape(label, x.shape, tracer.shape))
+    return rearranged(
+        tracer, x, lambda label: reshape(with_copies(tracer, label, x, tracer.shape), x.shape, tracer.shape)
+    )
 
 
 def _merged_axes(old: tuple[int, ...], new: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -55,9 +58,11 @@ def permute(tracer: Tracer, x: Value, *args: Any) -> Value:
     return permuted(tracer, x, _new_order(tracer.operator, len(x.shape), args))
 
 
-def permuted(tracer: Tracer, x: Value, order: list[int]) -> Value:
+def permuted(tracer: Tracer, x: Value, order: list[int], shape: Any = None) -> Value:
     """The value with its axes in another order."""
-    return rearranged(tracer, tracer.opened(x), lambda label: label.transpose(0, *(a + 1 for a in order)))
+    result = rearranged(tracer, tracer.opened(x), lambda label: label.transpose(0, *(a + 1 for a in order)), shape)
+    rank = len(order)
+    return replace(result, repeated=frozenset(i - rank for i, a in enumerate(order) if a - rank in x.repeated))
 
 
 @rule("expand", "expand_as", "broadcast_to")
@@ -135,9 +140,8 @@ def repeat(tracer: Tracer, x: Value, repeats: list[int]) -> Value:
 
     def tiled(label: Label) -> Label:
         label = raised(label, len(tracer.shape))
-        return number_copies(
-            np.tile(label, (1, *(c if n > 1 else 1 for c, n in zip(counts, label.shape[1:], strict=True))))
-        )
+        times = (1, *(c if n > 1 else 1 for c, n in zip(counts, label.shape[1:], strict=True)))
+        return copied(tracer, label, np.tile(label, times))
 
     return rearranged(tracer, tracer.opened(x), tiled)
 
@@ -147,12 +151,12 @@ def repeat_interleave(tracer: Tracer, x: Value, repeats: Any, dim: int | None = 
     """Every entry of one axis several times."""
     if not isinstance(repeats, int) or dim is None:
         raise NotCovered("a form with other numbers of copies for each entry")
-    return rearranged(tracer, tracer.opened(x), lambda label: repeated(label, repeats, dim % len(x.shape)))
+    return rearranged(tracer, tracer.opened(x), lambda label: repeated(tracer, label, repeats, dim % len(x.shape)))
 
 
-def repeated(label: Label, count: int, dim: int) -> Label:
+def repeated(tracer: Tracer, label: Label, count: int, dim: int) -> Label:
     """Every entry along an axis several times, each copy at a site of its own."""
-    return number_copies(label.repeat(count, axis=dim + 1)) if label.shape[dim + 1] > 1 else label
+    return copied(tracer, label, label.repeat(count, axis=dim + 1)) if label.shape[dim + 1] > 1 else label
 
 
 @rule("contiguous", "clone", "detach", "alias", "lift_fresh_copy", "lift_fresh", transparent=True)
