@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wsgraph.space.matrix_set import MatrixSet
 from wsgraph.space.scale import Scale
 
 Offsets = range | tuple[int, ...]
@@ -59,15 +60,16 @@ class NeuronGroup:
         parent: Index of the group of the larger units that these are parts of (attention heads, convolution groups),
             or None. The units lie in equal consecutive pieces, one for each unit of the parent; a unit of the parent
             moves as a whole, and units are permuted within their pieces.
-        linear: Whether any invertible matrix may act on the units (of each piece), in place of permutations and
-            multipliers: the general linear group, GL(d) on the queries and keys of an attention head.
+        linear: What matrices may act on the units (of each piece), in place of permutations and multipliers: the
+            general linear group, GL(d) on the queries and keys of an attention head; the orthogonal group; or a turn
+            of each unit, where units are planes.
     """
 
     name: str
     size: int
     fixed: bool = False
     parent: int | None = None
-    linear: bool = False
+    linear: MatrixSet = MatrixSet.ONE
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,13 @@ class NeuronLayer:
         return self.operator in ("input", "data")
 
 
+class Plane(NamedTuple):
+    """Which of the two coordinates of its planes an axis runs over (0 or 1), and the block that has the other one."""
+
+    coordinate: int
+    partner: int
+
+
 @dataclass(frozen=True)
 class Axis:
     """One neuron axis of a block.
@@ -126,12 +135,14 @@ class Axis:
         offsets: Where its units lie.
         scale: What multiplies them.
         phase: Index of the phase class whose half turns flip their signs, or None.
+        plane: Where the units are planes that may be turned, which coordinate of them these numbers are; or None.
     """
 
     group: int
     offsets: Offsets
     scale: Scale = ()
     phase: int | None = None
+    plane: Plane | None = None
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,7 @@ class WeightSpace:
             scale: Draw signs and magnitudes, or leave all multipliers at 1.
             max_scale: Magnitudes are log-uniform in [1 / max_scale, max_scale].
             batch_size: Draw this many independent symmetries, for as many networks.
-            linear: Draw invertible matrices for linear groups too (their multipliers alone, if not).
+            linear: Draw matrices for linear groups too, and turns of planes (their multipliers alone, if not).
         """
         return random_symmetry(self, generator, permute, scale, max_scale, batch_size, linear)
 
