@@ -21,7 +21,7 @@ def matrix_sets(
     legs = probe.tracer.legs
     found = dict.fromkeys(linear_groups(legs, units, classes, scales), MatrixSet.GENERAL)
     generator = torch.Generator().manual_seed(0)
-    stored = [leg for leg in stored_legs(probe) if units.is_first[units.slot[leg]]]
+    stored = _stored_legs(probe, units)
     planes = {}
     for group, coordinates in find_planes(legs, units).items():
         of_kind = {int(units.kind[leg]): scales.get(leg, ()) for leg in stored if units.group[units.slot[leg]] == group}
@@ -35,10 +35,12 @@ def matrix_sets(
     return found, planes
 
 
-def stored_legs(probe: Probe) -> list[int]:
-    """The legs of all stored tensors."""
+def _stored_legs(probe: Probe, units: Partition) -> list[int]:
+    """The legs of stored tensors that belong to the first unit of a group."""
     labels = [label[LEG].reshape(-1) for known in probe.tracer.tensor_labels.values() for label in known.values()]
-    return np.unique(np.concatenate([np.empty(0, np.int64), *labels])).tolist()
+    legs = np.unique(np.concatenate([np.empty(0, np.int64), *labels]))
+    found: list[int] = legs[units.is_first[units.slot[legs]]].tolist()
+    return found
 
 
 def _orthogonal_candidates(
