@@ -86,9 +86,9 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
     symmetry = partial(_symmetry, space, weights.shape[:-1])
     before = symmetry(turns=_turns(space, weights))
     weights = before.act(weights) if space.phases else weights
-    for kinds, step in (((GENERAL, COMPLEX), bases), ((ORTHOGONAL,), orthogonal_bases)):
+    for kinds, found in (((GENERAL, COMPLEX), bases), ((ORTHOGONAL,), orthogonal_bases)):
         if any(group.linear in kinds for group in space.groups):
-            change = _change_of_bases(space, weights, numbers, step)
+            change = _change_of_bases(space, weights, numbers, found)
             before, weights = change @ before, change.act(weights)
     tables = read_tables(space, weights)
     for step in (

@@ -40,7 +40,7 @@ class Symmetry:
         multipliers: For every scale class, λ in the new order: ``[size]`` or ``[B, size]``, float64.
         turns: For every phase class, the whole numbers k in the new order: ``[size]`` or ``[B, size]``, float64.
         matrices: For every neuron group, M of each piece, ``[pieces, n, n]`` or ``[B, pieces, n, n]``, float64, or
-            None for the identity; where units are planes, the rotation of each, ``[size, 2, 2]`` or ``[B, size, 2, 2]``.
+            None for the identity; where units are planes, the turn of each, ``[size, 2, 2]`` or ``[B, size, 2, 2]``.
 
     Example:
         >>> import torch, wsgraph

@@ -135,7 +135,7 @@ class WeightSpace:
         return sum(
             b.numel
             for b in self.blocks
-            if b.turns is not None or any(a.scale or a.group in self.moving_groups for a in b.axes)
+            if b.turns is not None or any(a.scale or a.plane or a.group in self.moving_groups for a in b.axes)
         )
 
     @cached_property

@@ -76,9 +76,9 @@ class Action:
         place, *others = (key[order].reshape(-1, n) for key in keys)
         if (place != np.arange(n)).any() or any((key != key[:, :1]).any() for key in others):
             raise Incomplete
-        number, places = others[-1][:, 0], places[order].reshape(-1, n)
-        ranked = places[:, 0].argsort()
-        return Frames(number[ranked], places[ranked])
+        rows = places[order].reshape(-1, n)
+        ranked = rows[:, 0].argsort()
+        return Frames(others[-1][:, 0][ranked], rows[ranked])
 
     def move(self, values: Tensor, labels: tuple[Label, ...]) -> Tensor:
         """A value after the matrices have acted on its units."""
@@ -93,7 +93,9 @@ class Action:
         last = list(range(values.dim() - len(axes), values.dim()))
         turned = values.movedim(axes, last)
         flat, places = turned.flatten(last[0]).clone(), torch.from_numpy(frames.places)
-        flat[..., places] = torch.einsum("kij,...kj->...ki", self.matrices[torch.from_numpy(frames.number)], flat[..., places])
+        flat[..., places] = torch.einsum(
+            "kij,...kj->...ki", self.matrices[torch.from_numpy(frames.number)], flat[..., places]
+        )
         return flat.reshape(turned.shape).movedim(last, axes)
 
 

@@ -31,7 +31,7 @@ from wsgraph.trace.plane_blocks import in_planes
 from wsgraph.trace.probe import Probe
 from wsgraph.trace.scales import solve_scales
 from wsgraph.trace.solve import Partition, partition, unmentioned
-from wsgraph.trace.tracer import Tracer, Use
+from wsgraph.trace.tracer import Use
 
 Meeting = tuple[str, int, int]
 """How a leg of a tensor meets a layer: as ("target" | "source", number of the use, layer)."""

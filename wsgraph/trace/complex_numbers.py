@@ -11,7 +11,9 @@ from wsgraph.trace.pieces import operator_of
 
 aten = torch.ops.aten
 PRODUCTS = ("mul", "multiply")
-SAME = "view reshape _unsafe_view unflatten squeeze unsqueeze permute transpose expand slice clone contiguous select neg"
+SAME = (
+    "view reshape _unsafe_view unflatten squeeze unsqueeze permute transpose expand slice clone contiguous select neg"
+)
 Parts = tuple[fx.Node, fx.Node]
 """The nodes of a real part and of an imaginary part."""
 
@@ -19,8 +21,8 @@ Parts = tuple[fx.Node, fx.Node]
 def as_reals(graph: fx.Graph) -> None:
     """Write complex numbers that real ones are viewed as, and viewed as real ones again, as two values, in place.
 
-    ``view_as_real(view_as_complex(x) * w)`` becomes the stack of a c - b s and b c + a s, where (a, b) are the halves of
-    x, and (c, s) the parts of w, whatever makes these. Complex numbers with another use stay as they are.
+    ``view_as_real(view_as_complex(x) * w)`` becomes the stack of a c - b s and b c + a s, where (a, b) are the numbers
+    of x, and (c, s) the parts of w, whatever makes these. Complex numbers with another use stay as they are.
     """
     parts: dict[fx.Node, Parts] = {}
     for node in list(graph.nodes):
@@ -43,9 +45,9 @@ def _parts(node: fx.Node, parts: dict[fx.Node, Parts]) -> Parts | None:
         target: Any = node.target
         real, imaginary = (_call(node, target, parts[before[0]][i], *node.args[1:]) for i in (0, 1))
         return real, imaginary
-    if name not in PRODUCTS or not all(isinstance(arg, fx.Node) for arg in node.args):
+    if name not in PRODUCTS or len(node.all_input_nodes) != 2:
         return None
-    (a, b), (c, s) = (_both(node, arg, parts) for arg in sorted(node.args, key=lambda arg: arg not in parts))  # type: ignore[misc]
+    (a, b), (c, s) = (_both(node, arg, parts) for arg in sorted(node.all_input_nodes, key=lambda arg: arg not in parts))
     if s is None:
         return _call(node, aten.mul.Tensor, a, c), _call(node, aten.mul.Tensor, b, c)
     ac, bs, bc, sa = (_call(node, aten.mul.Tensor, p, q) for p, q in ((a, c), (b, s), (b, c), (a, s)))

@@ -16,11 +16,16 @@ class Part(Protocol):
     """Indices of an axis of a tensor that form an axis of a block: see :mod:`wsgraph.trace.assemble`."""
 
     @property
-    def group(self) -> int: ...
+    def group(self) -> int:
+        """The group of its units."""
+
     @property
-    def kind(self) -> int: ...
+    def kind(self) -> int:
+        """The kind of its legs."""
+
     @property
-    def index(self) -> Any: ...
+    def index(self) -> Any:
+        """Where the units lie."""
 
 
 def in_planes(
@@ -42,9 +47,7 @@ def in_planes(
     return [_without_others(block, whole) for block in found], whole
 
 
-def _partner(
-    blocks: Sequence[Block], parts: Sequence[Sequence[Part]], number: int, axis: int, kind: int
-) -> int | None:
+def _partner(blocks: Sequence[Block], parts: Sequence[Sequence[Part]], number: int, axis: int, kind: int) -> int | None:
     """The block of the same tensor that differs in the kind of one axis only."""
     wanted = [kind if i == axis else part.kind for i, part in enumerate(parts[number])]
     for other, own in enumerate(parts):

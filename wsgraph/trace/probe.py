@@ -11,7 +11,6 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-import torch
 from torch import Tensor, fx
 
 from wsgraph.trace.action import Action, Incomplete
