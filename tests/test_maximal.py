@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from wsgraph import trace
-from wsgraph.space import ScaleSet, WeightSpace
+from wsgraph.space import MatrixSet, ScaleSet, WeightSpace
 
 
 def num_finite(space: WeightSpace) -> int:
@@ -23,15 +23,16 @@ def num_finite(space: WeightSpace) -> int:
 
 
 def num_continuous(space: WeightSpace) -> int:
-    """The dimension of the group: n² for every linear piece of n units, 1 for every other free magnitude."""
+    """The dimension of the group: that of the matrices on every piece, 1 for every other free magnitude."""
     total = 0
     for number, group in enumerate(space.groups):
         pieces = space.num_pieces(number)
-        if group.linear:
-            total += pieces * (group.size // pieces) ** 2
-    return total + sum(
-        space.groups[c.group].size for c in space.scales if c.values.has_magnitude and not space.groups[c.group].linear
-    )
+        n = group.size // pieces
+        kinds = {MatrixSet.GENERAL: n**2, MatrixSet.ORTHOGONAL: n * (n - 1) // 2, MatrixSet.COMPLEX: n}
+        total += pieces * kinds.get(group.linear, 0)
+    general = {i for i, group in enumerate(space.groups) if group.linear is MatrixSet.GENERAL}
+    magnitudes = [c.group for c in space.scales if c.values.has_magnitude and c.group not in general]
+    return total + sum(space.groups[group].size for group in magnitudes)
 
 
 def num_signs(space: WeightSpace) -> int:

@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from wsgraph import WeightSpace, trace
-from wsgraph.space import NeuronGroup, Pin
+from wsgraph.space import MatrixSet, NeuronGroup, Pin
 from wsgraph.space.operators import Operator, calls, operators
 from wsgraph.space.repeats import Row, find_repeats, merged, pattern, summarised
 from wsgraph.space.report import Report
@@ -126,7 +126,8 @@ def test_attention_heads_swap_as_wholes(heads: Sequence[int], words: str) -> Non
 
 
 def test_linear_groups_without_larger_units(spaces: dict[str, WeightSpace]) -> None:
-    groups = [replace(group, linear=not group.fixed) for group in spaces["mlp"].groups]
+    linear = [MatrixSet.ONE if group.fixed else MatrixSet.GENERAL for group in spaces["mlp"].groups]
+    groups = [replace(group, linear=kind) for group, kind in zip(spaces["mlp"].groups, linear, strict=True)]
     text = str(Report(replace(spaces["mlp"], groups=tuple(groups))))
     assert "GL(8) acts on 2 groups of 8 units." in text
     assert text.count("GL(8)") == 3  # and in the table of groups

@@ -11,6 +11,7 @@ from torch_geometric.data import Batch
 
 from wsgraph import to_graphs, to_state_dict, trace
 from wsgraph.graph import batch_of
+from wsgraph.space import MatrixSet
 from wsgraph.testing import (
     assert_batch_consistent,
     assert_equivariant,
@@ -543,7 +544,12 @@ def test_wrong_powers_and_a_lost_epsilon_break_the_function():
 def test_matrices_on_groups_that_are_not_linear_break_the_function():
     model = mlp(nn.ReLU(), (2, 4, 1))
     space = trace(model)
-    wrong = replace(space, groups=tuple(replace(group, linear=not group.fixed) for group in space.groups))
+    wrong = replace(
+        space,
+        groups=tuple(
+            replace(group, linear=MatrixSet.ONE if group.fixed else MatrixSet.GENERAL) for group in space.groups
+        ),
+    )
     with pytest.raises(AssertionError, match=r"Already broken by a matrix on group '0' alone\."):
         assert_function_preserved(model, wrong)
     assert_function_preserved(mlp(nn.Identity(), (2, 4, 1)))  # and do not where they are

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,19 @@ from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space.canonical_balance import balance
-from wsgraph.space.canonical_linear import bases
+from wsgraph.space.canonical_linear import bases, orthogonal_bases
 from wsgraph.space.canonical_order import orders
 from wsgraph.space.canonical_plan import magnitudes, signs
 from wsgraph.space.canonical_scale import multipliers
 from wsgraph.space.canonical_tables import Table, position_numbers, read_tables
+from wsgraph.space.matrix_set import MatrixSet
 from wsgraph.space.symmetry import Symmetry
 
 if TYPE_CHECKING:
     from wsgraph.space.weight_space import WeightSpace
+
+GENERAL, ORTHOGONAL, COMPLEX = MatrixSet.GENERAL, MatrixSet.ORTHOGONAL, MatrixSet.COMPLEX
+Bases = Callable[["WeightSpace", Tensor], list[Tensor | None]]
 
 
 def canonical_weights(space: WeightSpace, weights: Tensor) -> Tensor:
@@ -37,6 +41,7 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
        that carries a class (weights and bias; gain and shift of a normalisation) get norm 1 for each unit. Where all of
        them are zero, other layers count, and then the outgoing numbers.
     3. *Bases* of general linear groups: rows become orthonormal on the side where M acts, and orthogonal on the other.
+       Planes are turned to their principal axes. Then bases of orthogonal groups: all rows become orthogonal.
     4. *Balance*: one more number for all units of a class makes the weights of all layers of one size, as far as that
        can be done: :func:`~wsgraph.space.canonical_balance.balance`.
     5. *Signs*: in the same order and from the same numbers as magnitudes, the sum Σ r w |w| of each unit is made
@@ -47,9 +52,10 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
 
     **Symmetry**: invariant to :meth:`wsgraph.WeightSpace.random_symmetry`, linear groups included. *Not* unique are
     networks that a step cannot decide on: sums of step 5 or differences of keys (of unequal units) that are zero up to
-    rounding, biases on the border of step 1, equal singular values or missing ranks in step 3 (then matrices stay out,
-    and multipliers and permutations alone are canonical), classes of several units that occur together only, and units
-    without function that zeros cut off together.
+    rounding, biases on the border of step 1, equal singular values or missing ranks in step 3, and groups there that
+    meet each other (then matrices stay out, and multipliers and permutations alone are canonical), turns and orthogonal
+    matrices of units without a sign, classes of several units that occur together only, and units without function that
+    zeros cut off together.
 
     Args:
         space: The weight space.
@@ -80,9 +86,10 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
     symmetry = partial(_symmetry, space, weights.shape[:-1])
     before = symmetry(turns=_turns(space, weights))
     weights = before.act(weights) if space.phases else weights
-    if any(group.linear for group in space.groups):
-        change = _change_of_bases(space, weights, numbers)
-        before, weights = change @ before, change.act(weights)
+    for kinds, found in (((GENERAL, COMPLEX), bases), ((ORTHOGONAL,), orthogonal_bases)):
+        if any(group.linear in kinds for group in space.groups):
+            change = _change_of_bases(space, weights, numbers, found)
+            before, weights = change @ before, change.act(weights)
     tables = read_tables(space, weights)
     for step in (
         partial(multipliers, numbers=numbers, freedom=magnitudes(space)),
@@ -94,11 +101,11 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
     return symmetry(orders=orders(space, tables, numbers)) @ before
 
 
-def _change_of_bases(space: WeightSpace, weights: Tensor, numbers: Sequence[Tensor]) -> Symmetry:
-    """Canonical bases of the linear groups, with the magnitudes of all other classes, which they depend on."""
+def _change_of_bases(space: WeightSpace, weights: Tensor, numbers: Sequence[Tensor], step: Bases) -> Symmetry:
+    """Canonical bases of linear groups, with the magnitudes of all other classes, which they depend on."""
     symmetry, tables = partial(_symmetry, space, weights.shape[:-1]), read_tables(space, weights)
     sized = symmetry(multipliers=multipliers(space, tables, numbers, magnitudes(space)))
-    return symmetry(matrices=bases(space, sized.act(weights))) @ sized
+    return symmetry(matrices=step(space, sized.act(weights))) @ sized
 
 
 def _turns(space: WeightSpace, weights: Tensor) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Canonical bases of general linear groups: orthonormal on one side, orthogonal on the other."""
+"""Canonical bases of linear groups: orthonormal on one side, orthogonal on the other; of planes: principal axes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from wsgraph.space.across import linear_group, pieces_above
+from wsgraph.space.canonical_axes import plane_turns, principal_axes
 from wsgraph.space.canonical_plan import evidence, magnitudes, plan
+from wsgraph.space.matrix_set import MatrixSet
 from wsgraph.space.parts import Axis
 
 if TYPE_CHECKING:
@@ -19,11 +21,12 @@ SINGULAR = 1e-10
 
 
 def bases(space: WeightSpace, weights: Tensor) -> list[Tensor | None]:
-    r"""M for the pieces of every linear group, ``[..., pieces, n, n]``; None for groups that are left alone.
+    r"""M for the pieces of every general linear group, ``[..., pieces, n, n]``; None for groups that are left alone.
 
     Where A are the numbers that M multiplies and B those that its inverse transpose multiplies, M A has orthonormal
     rows, and :math:`M^{-T} B` orthogonal ones: the singular value decomposition of Aᵀ B, from A Aᵀ and B Bᵀ. Signs and
     the order of the rows are left. M is the identity where more is left: A has not full rank, or singular values agree.
+    Planes, of which there is a matrix for each unit, are turned to the principal axes of A.
 
     Args:
         space: The weight space.
@@ -31,15 +34,45 @@ def bases(space: WeightSpace, weights: Tensor) -> list[Tensor | None]:
     """
     found: list[Tensor | None] = [None] * len(space.groups)
     for group in independent_groups(space):
+        if space.groups[group].linear is MatrixSet.COMPLEX:
+            found[group] = plane_turns(space, weights, group)
+            continue
         inner, outer = (_gram(space, weights, group, positive) for positive in (True, False))
         finite = (inner.isfinite() & outer.isfinite()).all(-1).all(-1)
         found[group] = _basis(*(torch.where(finite[..., None, None], gram, 0.0) for gram in (inner, outer)))
     return found
 
 
+def orthogonal_bases(space: WeightSpace, weights: Tensor) -> list[Tensor | None]:
+    """M for the pieces of every orthogonal group, ``[..., pieces, n, n]``; None for groups that are left alone.
+
+    Where A are all numbers that M multiplies, the rows of M A are orthogonal. Groups that meet a general linear group
+    or planes whose bases were not found are left alone.
+
+    Args:
+        space: The weight space.
+        weights: ``[..., P]``, float64, in which all magnitudes and the bases of other groups are canonical.
+    """
+    found: list[Tensor | None] = [None] * len(space.groups)
+    orthogonal = {i for i, group in enumerate(space.groups) if group.linear is MatrixSet.ORTHOGONAL}
+    unknown = {i for i, group in enumerate(space.groups) if group.linear} - {*independent_groups(space), *orthogonal}
+    for block in space.blocks:
+        groups = {axis.group for axis in block.axes}
+        orthogonal -= groups if groups & unknown else set()
+    for group in orthogonal:
+        gram = _gram(space, weights, group, True) + _gram(space, weights, group, False)
+        finite = gram.isfinite().all(-1).all(-1)
+        found[group] = principal_axes(torch.where(finite[..., None, None], gram, 0.0))
+    return found
+
+
 def independent_groups(space: WeightSpace) -> list[int]:
-    """Linear groups that do not meet another one in a block, and through which no other magnitude is read."""
-    linear = {i for i, group in enumerate(space.groups) if group.linear}
+    """Linear groups that do not meet another one in a block, and through which no other magnitude is read.
+
+    Orthogonal groups are none of these; sums of squares over their units are the same in all bases.
+    """
+    kinds = MatrixSet.GENERAL, MatrixSet.COMPLEX
+    linear = {i for i, group in enumerate(space.groups) if group.linear in kinds}
     every = [[linear_group(space, a.group) for a in block.axes] for block in space.blocks]
     met = [[group for group in groups if group in linear] for groups in every]
     for groups in met:

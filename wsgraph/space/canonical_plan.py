@@ -91,7 +91,7 @@ def plan(space: WeightSpace, freedom: Freedom) -> list[Evidence]:
     """
     table = evidence(space, freedom)
     ranked = sorted(
-        (space.groups[space.scales[c].group].linear, rank, order, item)
+        (bool(space.groups[space.scales[c].group].linear), rank, order, item)
         for order, c in enumerate(table)
         for rank, item in enumerate(table[c])
     )

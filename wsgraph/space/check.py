@@ -9,7 +9,7 @@ import numpy as np
 
 from wsgraph.errors import SpaceError
 from wsgraph.space.across import num_common
-from wsgraph.space.parts import ROLES, NeuronGroup
+from wsgraph.space.parts import ROLES, Axis, Block, NeuronGroup
 from wsgraph.space.scale import Scale
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def _check_blocks(space: WeightSpace) -> None:
                 raise SpaceError(
                     f"A block of {block.tensor!r} has {len(axis.offsets)} units of a group of another size."
                 )
+            _check_plane(space, block, axis)
             if axis.phase is not None:
                 _check_index(axis.phase, len(space.phases), f"phase of a block of {block.tensor!r}")
             if block.pieces < 1 or len(axis.offsets) % block.pieces:
@@ -68,6 +69,18 @@ def _check_blocks(space: WeightSpace) -> None:
         found = np.sort(np.concatenate([np.empty(0, np.int64), *covered[name]]))
         if not np.array_equal(found, np.arange(numel)):
             raise SpaceError(f"The blocks do not cover tensor {name!r} exactly once.")
+
+
+def _check_plane(space: WeightSpace, block: Block, axis: Axis) -> None:
+    """The other coordinates of planes are of the same tensor, in a block of the same shape, and know of these."""
+    if axis.plane is None:
+        return
+    coordinate, partner = axis.plane
+    _check_index(partner, len(space.blocks), f"block of the other coordinates of planes of {block.tensor!r}")
+    other = space.blocks[partner]
+    known = [(a.group, a.plane.coordinate) for a in other.axes if a.plane is not None]
+    if (axis.group, 1 - coordinate) not in known or (other.tensor, other.shape) != (block.tensor, block.shape):
+        raise SpaceError(f"A block of {block.tensor!r} lacks the other coordinates of its planes.")
 
 
 def _check_parent(space: WeightSpace, group: NeuronGroup) -> None:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wsgraph.space.matrix_set import MatrixSet
 from wsgraph.space.scale import Scale
 
 Offsets = range | tuple[int, ...]
@@ -59,8 +60,9 @@ class NeuronGroup:
         parent: Index of the group of the larger units that these are parts of (attention heads, convolution groups),
             or None. The units lie in equal consecutive pieces, one for each unit of the parent; a unit of the parent
             moves as a whole, and units are permuted within their pieces.
-        linear: Whether any invertible matrix may act on the units (of each piece), in place of permutations and
-            multipliers: the general linear group, GL(d) on the queries and keys of an attention head.
+        linear: What matrices may act on the units (of each piece), in place of permutations and multipliers: the
+            general linear group, GL(d) on the queries and keys of an attention head; the orthogonal group; or a turn
+            of each unit, where units are planes.
         across: Index of a second group of larger units, which lie across those of the parent, or None. The units of
             each piece are parts of one of its units each, in its order, and move with them: they are fixed in all else
             (see :mod:`wsgraph.space.across`).
@@ -70,7 +72,7 @@ class NeuronGroup:
     size: int
     fixed: bool = False
     parent: int | None = None
-    linear: bool = False
+    linear: MatrixSet = MatrixSet.ONE
     across: int | None = None
 
 
@@ -121,6 +123,13 @@ class NeuronLayer:
         return self.operator in ("input", "data")
 
 
+class Plane(NamedTuple):
+    """Which of the two coordinates of its planes an axis runs over (0 or 1), and the block that has the other one."""
+
+    coordinate: int
+    partner: int
+
+
 @dataclass(frozen=True)
 class Axis:
     """One neuron axis of a block.
@@ -130,12 +139,14 @@ class Axis:
         offsets: Where its units lie.
         scale: What multiplies them.
         phase: Index of the phase class whose half turns flip their signs, or None.
+        plane: Where the units are planes that may be turned, which coordinate of them these numbers are; or None.
     """
 
     group: int
     offsets: Offsets
     scale: Scale = ()
     phase: int | None = None
+    plane: Plane | None = None
 
 
 @dataclass(frozen=True)

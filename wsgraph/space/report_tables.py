@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
+from wsgraph.space.matrix_set import MatrixSet
 from wsgraph.space.operators import Operator, calls, operators
 from wsgraph.space.repeats import Row, merged, pattern, summarised
 from wsgraph.space.scale import Factor, Scale, ScaleClass, ScaleSet
@@ -113,10 +114,18 @@ def _size(space: WeightSpace, group: int) -> str:
 
 
 def _moved(space: WeightSpace, group: int) -> str:
-    """How the units of a group are permuted."""
+    """How the units of a group are permuted, or what matrices act on them."""
     size, pieces, parts = space.groups[group].size, space.num_pieces(group), space.groups[group]
-    if parts.linear:
-        return f"GL({size // pieces})" + (" in each" if pieces > 1 else "")
+    if parts.linear.is_square:
+        return parts.linear.of_size(size // pieces) + (" in each" if pieces > 1 else "")
+    if parts.linear is MatrixSet.COMPLEX:
+        return f"{_permuted(space, group)}, pairs turn"
+    return _permuted(space, group)
+
+
+def _permuted(space: WeightSpace, group: int) -> str:
+    """Whether the units of a group change places, and how."""
+    size, pieces, parts = space.groups[group].size, space.num_pieces(group), space.groups[group]
     if group not in space.moving_groups:
         return "no"
     return "yes" if pieces == 1 else "as wholes" if parts.fixed or size == pieces else "in each, and as wholes"
@@ -155,10 +164,12 @@ def _places(names: Iterable[str]) -> list[str]:
 def _kind(space: WeightSpace, layer: NeuronLayer) -> str:
     """What may act on the units of a layer, in a word."""
     group = space.groups[layer.group]
-    if group.linear:
-        return f"GL({group.size // space.num_pieces(layer.group)})"
+    if group.linear.is_square:
+        return group.linear.of_size(group.size // space.num_pieces(layer.group))
     free = [(space.scales[f.scale_class].values, f) for f in layer.scale]
     magnitude = any(values.has_magnitude and f.power for values, f in free)
+    if group.linear is MatrixSet.COMPLEX:
+        return "complex" if magnitude else "turns"
     return _KINDS[ScaleSet.of(magnitude, any(values.has_sign and f.parity for values, f in free))]
 
 

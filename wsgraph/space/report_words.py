@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from wsgraph.space.matrix_set import MatrixSet
 from wsgraph.space.scale import ScaleSet
 
 if TYPE_CHECKING:
@@ -62,41 +63,45 @@ def _permuted(space: WeightSpace) -> Iterator[str]:
     """Units that are permuted one by one."""
     parents = {group.parent for group in space.groups}
     moving = [space.groups[i] for i in sorted(space.moving_groups) if i not in parents]
-    free = [group for group in moving if not (group.fixed or group.linear)]
+    free = [group for group in moving if not (group.fixed or group.linear.is_square)]
     if free:
         units = sum(group.size for group in free)
         yield f"{_count(units, 'unit')} in {_count(len(free), 'group')} can be permuted."
     elif not space.moving_groups:
         yield "No units can be permuted."
+    planes = sum(group.size for group in space.groups if group.linear is MatrixSet.COMPLEX)
+    if planes:
+        yield f"{_count(planes, 'pair')} of units can be turned, each by an angle of its own."
 
 
 def _larger_units(space: WeightSpace) -> Iterator[str]:
     """Attention heads and the like, which swap as wholes, and the matrices that act on units."""
-    numbers: dict[tuple[str, tuple[int, ...]], list[int]] = defaultdict(list)
-    linear = {i: g.size // max(space.num_pieces(i), 1) for i, g in enumerate(space.groups) if g.linear}
+    numbers: dict[tuple[str, tuple[str, ...]], list[int]] = defaultdict(list)
+    sizes = {i: g.size // max(space.num_pieces(i), 1) for i, g in enumerate(space.groups) if g.linear.is_square}
+    linear = {i: (size, space.groups[i].linear.of_size(size)) for i, size in sizes.items()}
     for parent in sorted({g.parent for g in space.groups if g.parent is not None}):
         inside = [i for i, g in enumerate(space.groups) if g.parent == parent]
-        sizes = tuple(sorted({linear.pop(i) for i in inside if i in linear}))
-        numbers[_word(space, inside, sizes), sizes].append(space.groups[parent].size)
-    for (word, sizes), found in numbers.items():
+        names = tuple(name for _, name in sorted({linear.pop(i) for i in inside if i in linear}))
+        numbers[_word(space, inside), names].append(space.groups[parent].size)
+    for (word, names), found in numbers.items():
         where = f"In {len(found)} places, " if len(found) > 1 else ""
         number = str(found[0]) if len(set(found)) == 1 else f"{min(found)} to {max(found)}"
-        matrices = _listed([f"GL({size})" for size in sizes]) + (" acts" if len(sizes) == 1 else " act")
-        yield f"{where}{number} {word} swap as wholes{f'; {matrices} inside each of them' if sizes else ''}."
-    for size, places in Counter(linear.values()).items():
-        yield f"GL({size}) acts on {_count(places, 'group')} of {_count(size, 'unit')}."
+        matrices = _listed(names) + (" acts" if len(names) == 1 else " act")
+        yield f"{where}{number} {word} swap as wholes{f'; {matrices} inside each of them' if names else ''}."
+    for (size, name), places in Counter(linear.values()).items():
+        yield f"{name} acts on {_count(places, 'group')} of {_count(size, 'unit')}."
 
 
-def _word(space: WeightSpace, inside: Sequence[int], sizes: Sequence[int]) -> str:
+def _word(space: WeightSpace, inside: Sequence[int]) -> str:
     """What to call the larger units that groups are the inside of."""
-    if sizes:
+    if any(space.groups[i].linear for i in inside):
         return "attention heads"
     convolutions = {axis.group for block in space.blocks if block.pieces > 1 for axis in block.axes}
     return "groups of a convolution" if convolutions.intersection(inside) else "blocks of units"
 
 
 def _is_moved(space: WeightSpace, block: Block) -> bool:
-    return block.turns is not None or any(a.scale or a.group in space.moving_groups for a in block.axes)
+    return block.turns is not None or any(a.scale or a.plane or a.group in space.moving_groups for a in block.axes)
 
 
 def _parameters(space: WeightSpace) -> list[Block]:

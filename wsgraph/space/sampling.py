@@ -9,7 +9,8 @@ from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space.across import crossed_order
-from wsgraph.space.draws import device_of, normal, uniform, whole
+from wsgraph.space.draws import device_of, uniform, whole
+from wsgraph.space.matrices import draw_matrices
 from wsgraph.space.scale import ScaleClass
 from wsgraph.space.symmetry import Symmetry
 
@@ -42,10 +43,10 @@ def random_symmetry(
         _multipliers(c, (*batch, space.groups[c.group].size), generator, max_scale, scale) for c in space.scales
     )
     matrices = tuple(
-        _matrices((*batch, space.num_pieces(i)), group.size // space.num_pieces(i), generator, max_scale)
-        if linear and scale and group.linear
+        draw_matrices(g.linear, batch, space.num_pieces(i), g.size // space.num_pieces(i), generator, max_scale)
+        if linear and scale and g.linear
         else None
-        for i, group in enumerate(space.groups)
+        for i, g in enumerate(space.groups)
     )
     turns = tuple(_turns((*batch, space.groups[c.group].size), generator, scale) for c in space.phases)
     return Symmetry(space, tuple(orders[i] for i in range(len(space.groups))), multipliers, turns, matrices)
@@ -99,10 +100,3 @@ def _turns(shape: tuple[int, ...], generator: torch.Generator | None, scale: boo
     if not scale:
         return torch.zeros(shape, dtype=torch.float64, device=device_of(generator))
     return whole(-MAX_TURNS, MAX_TURNS, *shape, generator=generator)
-
-
-def _matrices(shape: tuple[int, ...], size: int, generator: torch.Generator | None, max_scale: float) -> Tensor:
-    """Matrices U S V with orthogonal U, V, and S log-uniform in [1 / √max_scale, √max_scale]."""
-    left, right = (torch.linalg.qr(normal(*shape, size, size, generator=generator))[0] for _ in range(2))
-    values = max_scale ** (uniform(*shape, size, generator=generator) - 0.5)
-    return left * values[..., None, :] @ right

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space import layout
-from wsgraph.space.across import for_parts, linear_group, pieces_above
+from wsgraph.space.across import for_parts, linear_group, pieces_above, units_above
+from wsgraph.space.matrices import taken, with_other_coordinate
+from wsgraph.space.matrix_set import MatrixSet
 from wsgraph.space.parts import Axis, Block
 from wsgraph.space.scale import Scale
 
@@ -29,7 +31,8 @@ class Symmetry:
     .. math:: W'_{ij} = λ_i W_{σ(i)σ(j)} λ_j^{-1}, \qquad b'_i = λ_i b_{σ(i)}.
 
     On a linear group, an invertible matrix M acts between the two, W' = Λ M P W on the side where multipliers
-    multiply, and its inverse transpose on the side where they divide. Before a sine, k half turns are made.
+    multiply, and its inverse transpose on the side where they divide; an orthogonal matrix on both sides. Where units
+    are planes, each has a matrix of its own, which turns its two coordinates. Before a sine, k half turns are made.
 
     Attributes:
         space: The weight space it acts on.
@@ -38,7 +41,7 @@ class Symmetry:
         multipliers: For every scale class, λ in the new order: ``[size]`` or ``[B, size]``, float64.
         turns: For every phase class, the whole numbers k in the new order: ``[size]`` or ``[B, size]``, float64.
         matrices: For every neuron group, M of each piece, ``[pieces, n, n]`` or ``[B, pieces, n, n]``, float64, or
-            None for the identity.
+            None for the identity; where units are planes, the turn of each, ``[size, 2, 2]`` or ``[B, size, 2, 2]``.
 
     Example:
         >>> import torch, wsgraph
@@ -100,9 +103,8 @@ class Symmetry:
         if batch and weights.dim() == 1:
             weights = weights.expand(*batch, -1)
         out = torch.empty_like(weights, memory_format=torch.contiguous_format)
-        for block, part in zip(self.space.blocks, self.space.slices, strict=True):
-            values = weights[..., part].reshape(*weights.shape[:-1], *block.shape)
-            out[..., part] = self._act_on(block, values).reshape(*weights.shape[:-1], -1)
+        for number, part in enumerate(self.space.slices):
+            out[..., part] = self._act_on(number, weights).reshape(*weights.shape[:-1], -1)
         return out
 
     def __matmul__(self, other: Symmetry) -> Symmetry:
@@ -154,13 +156,13 @@ class Symmetry:
 
     # ----------------------------------------------------------------- action
 
-    def _act_on(self, block: Block, values: Tensor) -> Tensor:
-        """Move one block, ``[*batch, *block.shape]``."""
-        lead = values.dim() - len(block.shape)
-        values = self._permuted(block, values, lead)
+    def _act_on(self, number: int, weights: Tensor) -> Tensor:
+        """Move one block of flat weights: ``[*batch, *block.shape]``."""
+        block, lead = self.space.blocks[number], weights.dim() - 1
+        values = self._turned(number, weights, len(block.axes))
         for i, axis in enumerate(block.axes):
             matrix = self._matrix(axis.group)
-            if matrix is not None:
+            if matrix is not None and self._kind(axis.group).is_square:
                 values = _multiplied(values, self._oriented(axis, matrix), lead, i, block.pieces)
         factor = self._factor(block)
         if factor is not None:
@@ -172,6 +174,20 @@ class Symmetry:
             shape = (*shifts.shape, *[1] * (len(block.shape) - 1))
             values = values + shifts.reshape(shape).to(values)
         return values
+
+    def _turned(self, number: int, weights: Tensor, axes: int) -> Tensor:
+        """A block after units took their new places, and planes were turned along the first ``axes`` of its axes."""
+        block, lead = self.space.blocks[number], weights.dim() - 1
+        if not axes:
+            values = weights[..., self.space.slices[number]].reshape(*weights.shape[:-1], *block.shape)
+            return self._permuted(block, values, lead)
+        values, axis = self._turned(number, weights, axes - 1), block.axes[axes - 1]
+        matrix = self._matrix(axis.group)
+        if matrix is None or axis.plane is None:
+            return values
+        coordinate, partner = axis.plane
+        other = self._turned(partner, weights, axes - 1)
+        return with_other_coordinate(matrix, coordinate, values, other, axes - 1, lead, block.pieces)
 
     def _permuted(self, block: Block, values: Tensor, lead: int) -> Tensor:
         pieces = block.pieces
@@ -207,27 +223,42 @@ class Symmetry:
 
     # --------------------------------------------------------------- matrices
 
+    def _kind(self, group: int) -> MatrixSet:
+        """What kind of matrices act on a group: those of its own, or those of the group across."""
+        return self.space.groups[linear_group(self.space, group)].linear
+
     def _matrix(self, group: int) -> Tensor | None:
         """What acts on a group: its own matrices, or copies of those of the group across."""
         base = linear_group(self.space, group)
         matrix = self.matrices[base]
         if matrix is None or base == group:
             return matrix
-        return matrix[..., pieces_above(self.space, group).to(matrix.device), :, :]
+        if self._kind(group).is_square:
+            index = pieces_above(self.space, group)
+        else:
+            index = torch.from_numpy(units_above(self.space, group, base))
+        return matrix[..., index.to(matrix.device), :, :]
 
     def _own(self, group: int) -> Tensor:
-        """The multipliers of a linear group, ``[..., size]``."""
-        return next(self.multipliers[i] for i, c in enumerate(self.space.scales) if c.group == group)
+        """The multipliers of a linear group, ``[..., size]``; ones if it has none."""
+        found = (self.multipliers[i] for i, c in enumerate(self.space.scales) if c.group == group)
+        order = self.orders[group]
+        return next(found, torch.ones(order.shape[-1:], dtype=torch.float64, device=order.device))
 
     def _oriented(self, axis: Axis, matrix: Tensor) -> Tensor:
         """M, or its inverse transpose, by the power of the group's own multiplier on this axis."""
         base = linear_group(self.space, axis.group)
+        if self.space.groups[base].linear is MatrixSet.ORTHOGONAL:
+            return matrix
         powers = [f.power for f in axis.scale if self.space.scales[f.scale_class].group == base]
         return matrix if powers[0] > 0 else torch.linalg.inv(matrix).transpose(-1, -2)
 
     def _composed(self, group: int, other: Symmetry) -> Tensor | None:
         """The matrix of ``self @ other``: Λ M P Λ₂ M₂ P₂ = (Λ Λ₂') (Λ₂'⁻¹ M Λ₂') M₂' (P P₂), where P moves Λ₂', M₂'."""
         ours, theirs = self.matrices[group], other.matrices[group]
+        if self.space.groups[group].linear is MatrixSet.COMPLEX:  # which commute with multipliers
+            moved = None if theirs is None else taken(theirs, self.orders[group])
+            return moved if ours is None else ours if moved is None else ours @ moved
         moved = None if theirs is None else _conjugate(theirs, self.orders[group])
         if ours is None:
             return moved
@@ -236,6 +267,8 @@ class Symmetry:
 
     def _inverted(self, group: int, matrix: Tensor) -> Tensor:
         """The matrix of this inverse, from that of the original: Λ⁻¹ (M⁻¹)' Λ, with this one's Λ."""
+        if self.space.groups[group].linear is MatrixSet.COMPLEX:
+            return taken(matrix.transpose(-1, -2), self.orders[group])
         return _rescaled(_conjugate(torch.linalg.inv(matrix), self.orders[group]), self._own(group))
 
     def _flips(self, phase: int) -> Tensor:

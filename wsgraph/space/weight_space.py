@@ -135,7 +135,7 @@ class WeightSpace:
         return sum(
             b.numel
             for b in self.blocks
-            if b.turns is not None or any(a.scale or a.group in self.moving_groups for a in b.axes)
+            if b.turns is not None or any(a.scale or a.plane or a.group in self.moving_groups for a in b.axes)
         )
 
     @cached_property
@@ -216,7 +216,7 @@ class WeightSpace:
             scale: Draw signs and magnitudes, or leave all multipliers at 1.
             max_scale: Magnitudes are log-uniform in [1 / max_scale, max_scale].
             batch_size: Draw this many independent symmetries, for as many networks.
-            linear: Draw invertible matrices for linear groups too (their multipliers alone, if not).
+            linear: Draw matrices for linear groups too, and turns of planes (their multipliers alone, if not).
         """
         return random_symmetry(self, generator, permute, scale, max_scale, batch_size, linear)
 

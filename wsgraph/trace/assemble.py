@@ -13,6 +13,7 @@ from wsgraph.space import (
     Axis,
     Block,
     Connection,
+    MatrixSet,
     NeuronGroup,
     NeuronLayer,
     PhaseClass,
@@ -22,21 +23,24 @@ from wsgraph.space import (
 from wsgraph.space.parts import Offsets
 from wsgraph.space.scale import Scale
 from wsgraph.trace.compact import compact
+from wsgraph.trace.crossings import base_units
 from wsgraph.trace.fuse import fuse_layers
 from wsgraph.trace.legs import LEG, Ints
-from wsgraph.trace.linear import linear_groups
+from wsgraph.trace.linear import matrix_sets
 from wsgraph.trace.phases import find_phases
+from wsgraph.trace.plane_blocks import in_planes
+from wsgraph.trace.probe import Probe
 from wsgraph.trace.scales import solve_scales
 from wsgraph.trace.solve import Partition, partition, unmentioned
-from wsgraph.trace.tracer import Tracer, Use
+from wsgraph.trace.tracer import Use
 
 Meeting = tuple[str, int, int]
 """How a leg of a tensor meets a layer: as ("target" | "source", number of the use, layer)."""
 
 
-def assemble(tracer: Tracer, tensors: tuple[TensorSpec, ...]) -> WeightSpace:
-    """The weight space of a finished trace."""
-    return _Assembly(tracer, tensors).space()
+def assemble(probe: Probe, tensors: tuple[TensorSpec, ...]) -> WeightSpace:
+    """The weight space of a finished trace, whose calls a probe can make."""
+    return _Assembly(probe, tensors).space()
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,13 @@ class _Part:
     index: Ints  # [units in the order of the group]
     copies: tuple[int, ...]  # offsets of the other copies of each unit
     pieces: int = 1
+    kind: int = -1  # of the legs, where these are kept separate
 
 
 class _Assembly:
-    def __init__(self, tracer: Tracer, tensors: tuple[TensorSpec, ...]) -> None:
-        self.tracer = tracer
+    def __init__(self, probe: Probe, tensors: tuple[TensorSpec, ...]) -> None:
+        self.probe = probe
+        self.tracer = tracer = probe.tracer
         self.tensors = tensors
         self.units: Partition = partition(tracer.legs)
         self.layer_at: dict[tuple[int, int, int], int] = {}
@@ -65,14 +71,17 @@ class _Assembly:
         names = self._find_layers()
         groups = self._groups(names)
         classes, self.scales = solve_scales(self.tracer.legs, self.units, [g.name for g in groups])
-        linear = linear_groups(self.tracer.legs, self.units, classes, self.scales)
-        groups = tuple(replace(group, linear=i in linear) for i, group in enumerate(groups))
+        self.base = base_units(self.units)[0][self.units.first].tolist()
+        linear, self.planes = matrix_sets(self.probe, self.units, classes, self.scales)
         layers = [
             replace(layer, scale=self._layer_scale(key)) for key, layer in zip(self.layer_at, self.layers, strict=True)
         ]
         self.meetings = self._meetings()
         self.phase_of, phases = self._phases()
         blocks, parts = self._blocks()
+        blocks, whole = in_planes(blocks, parts, self.planes, self.base)
+        linear = {i: kind for i, kind in linear.items() if kind is not MatrixSet.COMPLEX or i in whole}
+        groups = tuple(replace(group, linear=linear.get(i, MatrixSet.ONE)) for i, group in enumerate(groups))
         connections = self._connections(blocks, parts)
         layers, connections = fuse_layers(layers, connections)
         return compact(
@@ -115,9 +124,7 @@ class _Assembly:
         sizes = np.bincount(self.units.group)
         counts: dict[str, int] = defaultdict(int)
         groups = []
-        for group, (name, size, fixed) in enumerate(
-            zip(names, sizes.tolist(), self.units.still.tolist(), strict=True)
-        ):
+        for group, (name, size, fixed) in enumerate(zip(names, sizes.tolist(), self.units.still.tolist(), strict=True)):
             counts[name] += 1
             unique = name if counts[name] == 1 else f"{name} ({counts[name]})"
             larger = [int(a[group]) for a in (self.units.parent, self.units.across)]
@@ -236,11 +243,11 @@ class _Assembly:
             index = [np.flatnonzero(self._is(line, group, kind)) for line in lines]
             index = [i[np.argsort(r[i])] for i, r in zip(index, ranks, strict=True)]
             scale = self.scales.get(int(lines[0][index[0][0]]), ())
-            own = kind if separate else -1
+            own = kind if separate or self.base[group] in self.planes else -1
             merged[group, scale, self.meetings.get(kind, ()), own].append(offsets[np.concatenate(index)])
         return [
-            _Part(group, scale, meetings, index, copies, len(lines))
-            for (group, scale, meetings, _), indices in merged.items()
+            _Part(group, scale, meetings, index, copies, len(lines), kind)
+            for (group, scale, meetings, kind), indices in merged.items()
             for index, copies in _copies(indices)
         ]
 

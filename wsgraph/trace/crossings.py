@@ -107,6 +107,19 @@ def _sides(pairs: Ints, crossed: Ints) -> tuple[Ints, Ints]:
     return above[rows, first], above[rows, 1 - first]
 
 
+def base_units(units: Partition) -> tuple[Ints, Ints]:
+    """For every slot ``[slots]``, the group whose matrices act on it, and the rank there: those across for crossings."""
+    group, rank, sizes = units.group.copy(), units.rank.copy(), np.bincount(units.group)
+    while len(crossed := np.flatnonzero(units.across[group] >= 0)):
+        for number in np.unique(group[crossed]).tolist():
+            here, across, pieces = group == number, int(units.across[number]), sizes[units.parent[number]]
+            count = _num_common(units, number)
+            size = sizes[across] // count
+            rank[here] = rank[here] // size * count // pieces * size + rank[here] % size
+            group[here] = across
+    return group, rank
+
+
 def wide_legs(records: list[Record], plain: frozenset[int]) -> Ints:
     """The legs of shared units that have parts."""
     found = [r.legs[r.crossed] for number, r in enumerate(records) if r.crossed and number not in plain]
@@ -172,15 +185,20 @@ def _reach(
 def _is_grid(units: Partition, tree: Nesting, group: int) -> bool:
     """Whether there is one unit for every two larger units that meet, in their order."""
     sizes, members = np.bincount(units.group), _members(units, group)
-    parent, across = int(units.parent[group]), int(units.across[group])
-    beside = units.chain(across)
-    count = next((int(sizes[g]) for g in units.chain(parent) if g in beside), 1)
+    parent, across, count = int(units.parent[group]), int(units.across[group]), _num_common(units, group)
     if sizes[across] % count or sizes[parent] % count:
         return False
     row, column, size = units.rank[tree.parent[members]], units.rank[tree.across[members]], sizes[across] // count
     in_order = np.array_equal(row * size + column % size, np.arange(len(members)))
     together = np.array_equal(column // size, row // (sizes[parent] // count))
     return bool(len(members) == sizes[parent] * size and in_order and together)
+
+
+def _num_common(units: Partition, group: int) -> int:
+    """How many larger units hold whole units of both the parent and the group across."""
+    beside = units.chain(int(units.across[group]))
+    common = (int((units.group == g).sum()) for g in units.chain(int(units.parent[group])) if g in beside)
+    return next(common, 1)
 
 
 def _wins(units: Partition, tree: Nesting, group: int, wide: Ints) -> bool:

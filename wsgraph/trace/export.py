@@ -19,6 +19,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import OutputKind
 
 from wsgraph.errors import TraceError
+from wsgraph.trace.complex_numbers import as_reals
 from wsgraph.trace.inline import GRADIENT_REGIONS, inline, prune
 from wsgraph.trace.nested import map_tensors, snapshot, tensors_of
 
@@ -46,6 +47,7 @@ def export(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
             f"{type(model).__name__} returns no tensors, so that all of its weights have the same function."
         )
     inline(program.graph_module)
+    as_reals(program.graph)
     prune(program.graph_module)
     return program
 

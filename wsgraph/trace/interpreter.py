@@ -20,6 +20,7 @@ from wsgraph.trace.assemble import assemble
 from wsgraph.trace.export import export
 from wsgraph.trace.inputs import find_arguments
 from wsgraph.trace.legs import LEG, NODE
+from wsgraph.trace.probe import Probe
 from wsgraph.trace.registry import find_rule, is_transparent
 from wsgraph.trace.rules.arithmetic import opened_together, summed
 from wsgraph.trace.rules.pointwise import elementwise
@@ -60,7 +61,7 @@ def trace(model: nn.Module, example_inputs: Any = None) -> WeightSpace:
         interpreter.tracer.finish()
         kept = interpreter.with_swaps(reductions)
         if len(kept) == len(found):
-            return assemble(interpreter.tracer, tensors)
+            return assemble(Probe(graph, interpreter.values, interpreter.tracer), tensors)
         found = kept
 
 

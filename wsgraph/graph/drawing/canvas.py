@@ -104,13 +104,14 @@ def title(space: WeightSpace) -> str:
 
 
 def symbol(space: WeightSpace, layer: NeuronLayer) -> str:
-    """What may act on the units of a layer: ``"±"``, ``">0"``, ``"≠0"``, ``"GL(64)"``, or nothing."""
-    if space.groups[layer.group].linear:
-        return f"GL({space.groups[layer.group].size // space.num_pieces(layer.group)})"
+    """What may act on the units of a layer: ``"±"``, ``">0"``, ``"≠0"``, ``"GL(64)"``, ``"∠"``, or nothing."""
+    kind = space.groups[layer.group].linear
+    if kind.is_square:
+        return kind.of_size(space.groups[layer.group].size // space.num_pieces(layer.group))
     free = [(space.scales[f.scale_class].values, f) for f in layer.scale]
     magnitude = any(values.has_magnitude and f.power for values, f in free)
     sign = any(values.has_sign and f.parity for values, f in free)
-    return SYMBOLS[ScaleSet.of(magnitude, sign)]
+    return " ".join([*SYMBOLS[ScaleSet.of(magnitude, sign)].split(), *("∠" if kind else "")])
 
 
 def is_still(space: WeightSpace, group: int) -> bool:

@@ -33,6 +33,8 @@ def _notes(picture: LayerPicture) -> Iterator[str]:
         ">0": ">0 positive numbers",
         "≠0": "≠0 all numbers but 0",
         "GL": "GL(d) invertible matrices of that size",
+        "O": "O(d) orthogonal matrices",
+        "∠": "∠ turns of pairs of units",
     }
     if symbols & set(words):
         found = ", ".join(text for symbol, text in words.items() if symbol in symbols)
