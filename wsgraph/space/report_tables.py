@@ -119,6 +119,8 @@ def _moved(space: WeightSpace, group: int) -> str:
         return f"GL({size // pieces})" + (" in each" if pieces > 1 else "")
     if group not in space.moving_groups:
         return "no"
+    if parts.across is not None:
+        return f"as {space.groups[parts.across].name}, and as wholes"
     return "yes" if pieces == 1 else "as wholes" if parts.fixed or size == pieces else "in each, and as wholes"
 
 

@@ -89,7 +89,7 @@ def _larger_units(space: WeightSpace) -> Iterator[str]:
 
 def _word(space: WeightSpace, inside: Sequence[int], sizes: Sequence[int]) -> str:
     """What to call the larger units that groups are the inside of."""
-    if sizes:
+    if sizes or any(space.groups[across].linear for i in inside if (across := space.groups[i].across) is not None):
         return "attention heads"
     convolutions = {axis.group for block in space.blocks if block.pieces > 1 for axis in block.axes}
     return "groups of a convolution" if convolutions.intersection(inside) else "blocks of units"

@@ -115,9 +115,7 @@ class _Assembly:
         sizes = np.bincount(self.units.group)
         counts: dict[str, int] = defaultdict(int)
         groups = []
-        for group, (name, size, fixed) in enumerate(
-            zip(names, sizes.tolist(), self.units.still.tolist(), strict=True)
-        ):
+        for group, (name, size, fixed) in enumerate(zip(names, sizes.tolist(), self.units.still.tolist(), strict=True)):
             counts[name] += 1
             unique = name if counts[name] == 1 else f"{name} ({counts[name]})"
             larger = [int(a[group]) for a in (self.units.parent, self.units.across)]

@@ -151,9 +151,7 @@ def _outer_legs(tracer: Tracer, dims: Sequence[int], summed: set[int] | frozense
     return make_label(tracer.legs.new(int(np.prod(outer))).reshape(outer), -1)
 
 
-def _combined(
-    tracer: Tracer, labels: list[Label], others: list[tuple[Label, frozenset[int]]]
-) -> list[Label]:
+def _combined(tracer: Tracer, labels: list[Label], others: list[tuple[Label, frozenset[int]]]) -> list[Label]:
     """The labels of a product, place by place, of what has these labels, with axes along which it is the same."""
     for label, same in others:
         partner = next((p for p in labels if span(p) <= span(label) or span(label) <= span(p)), None)

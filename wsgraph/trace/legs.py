@@ -148,7 +148,10 @@ class Legs:
         of_place = np.broadcast_to(wide[LEG], dims)[inner]
         number = np.unique(of_place, return_inverse=True)[1].reshape(of_place.shape)
         family = self.new(int(number.max(initial=0)) + 1)[number]
-        for part, tells in ((np.broadcast_to(parent[LEG], family.shape), True), (np.broadcast_to(wide[LEG], dims), False)):
+        for part, tells in (
+            (np.broadcast_to(parent[LEG], family.shape), True),
+            (np.broadcast_to(wide[LEG], dims), False),
+        ):
             columns = np.stack([part.reshape(-1), np.broadcast_to(family, part.shape).reshape(-1)])
             site = np.zeros(columns.shape[1], dtype=np.int64)
             self.records.append(Record(columns, site, linear=True, only_crossed=True, tells=tells))
