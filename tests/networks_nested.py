@@ -32,6 +32,39 @@ class SelfAttention(nn.Module):
         return self.out((self.gain * ((q @ k.mT).softmax(-1) @ v)).transpose(1, 2).flatten(2))
 
 
+class SharedKeys(nn.Module):
+    """Attention in which several heads of queries have one head of keys and values, and all have one norm."""
+
+    def __init__(self, heads: int, keys: int, norm: Callable[[int], nn.Module] = lambda size: nn.Identity()) -> None:
+        super().__init__()
+        self.heads, self.keys, size = heads, keys, 3
+        self.q, self.k, self.v = (nn.Linear(6, n * size) for n in (heads, keys, keys))
+        self.q_norm, self.k_norm = norm(size), norm(size)
+        self.out = nn.Linear(heads * size, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.q_norm(self.q(x).unflatten(-1, (self.heads, -1))).transpose(-3, -2)
+        k = self.k_norm(self.k(x).unflatten(-1, (self.keys, -1))).transpose(-3, -2)
+        v = self.v(x).unflatten(-1, (self.keys, -1)).transpose(-3, -2)
+        k, v = (y.repeat_interleave(self.heads // self.keys, -3) for y in (k, v))
+        return self.out(((q @ k.mT).softmax(-1) @ v).transpose(-3, -2).flatten(-2))
+
+
+def shared_keys(heads: int, keys: int, norm: Callable[[int], nn.Module] = lambda size: nn.Identity()) -> nn.Module:
+    return nn.Sequential(nn.Linear(3, 6), SharedKeys(heads, keys, norm), nn.Tanh(), nn.Linear(6, 2))
+
+
+class Gains(nn.Module):
+    """A root-mean-square normalisation, written out."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6))
+
+
 class OverUnits(nn.Module):
     """What reductions over units give, beside the units."""
 
@@ -72,6 +105,10 @@ TOKENS = (2, 4, 3)
 NESTED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "attention": (lambda: nn.Sequential(nn.Linear(3, 6), SelfAttention(), nn.Tanh(), nn.Linear(6, 2)), TOKENS),
     "transformer": (transformer, TOKENS),
+    "one_key": (lambda: shared_keys(3, 1), TOKENS),
+    "two_keys": (lambda: shared_keys(4, 2), TOKENS),
+    "normed_heads": (lambda: shared_keys(4, 2, nn.RMSNorm), TOKENS),
+    "written_norms": (lambda: shared_keys(4, 2, Gains), TOKENS),
     "groups": (groups, (2, 2, 8, 8)),
     "lstm": (lambda: Last(nn.LSTM(3, 5, 2, batch_first=True), 5), TOKENS),
     "gru": (lambda: Last(nn.GRU(3, 5, batch_first=True), 5), TOKENS),

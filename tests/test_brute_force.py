@@ -204,6 +204,21 @@ def shared_keys() -> nn.Module:
     return Net(forward, q=nn.Linear(2, 4), k=nn.Linear(2, 2), v=nn.Linear(2, 2), out=nn.Linear(4, 1))
 
 
+def grouped_queries(heads: int, keys: int, size: int, norms: bool = False) -> nn.Module:
+    """Heads of queries in groups that have one head of keys and values each; all heads may have one gain."""
+
+    def forward(x: Tensor, q: nn.Module, k: nn.Module, v: nn.Module, out: nn.Module, *gains: Tensor) -> Tensor:
+        a = q(x).unflatten(-1, (keys, heads // keys, size)).movedim(1, 3)
+        b, c = (f(x).unflatten(-1, (keys, 1, size)).movedim(1, 3) for f in (k, v))
+        if gains:
+            a, b = (F.rms_norm(y, (size,), gain) for y, gain in zip((a, b), gains, strict=True))
+        return out(((a @ b.mT).softmax(-1) @ c).movedim(3, 1).flatten(2))
+
+    n, m = heads * size, keys * size
+    gains = {"q_gain": weight(size), "k_gain": weight(size)} if norms else {}
+    return Net(forward, q=nn.Linear(2, n), k=nn.Linear(2, m), v=nn.Linear(2, m), out=nn.Linear(n, 1), **gains)
+
+
 class WrittenLSTM(nn.LSTMCell):
     """The same in operators that run on many weights at once."""
 
@@ -376,6 +391,17 @@ CASES = {
     "words": Case(Words, (3,), (slot(("table.weight", 1)), columns("layer"), rows("layer")), 6 * 2**3),
     "shared_keys": Case(shared_keys, (3, 2), only(HEADS, **ORDERS), 2 * 2 * 2, options=ORDERS),
     "shared_keys_signs": Case(shared_keys, (3, 2), only(HEADS, **SIGNS), 2**2 * 2**2, options=SIGNS),
+    "grouped_queries": Case(lambda: grouped_queries(4, 2, 1), (3, 2), only(HEADS, **ORDERS), 2**2 * 2, options=ORDERS),
+    "grouped_queries_signs": Case(
+        lambda: grouped_queries(4, 2, 1), (3, 2), only(HEADS, **SIGNS), 2**2 * 2**2, options=SIGNS
+    ),
+    "gains_of_all_heads": Case(
+        lambda: grouped_queries(2, 1, 2, norms=True),
+        (3, 2),
+        only((*HEADS, slot(("q_gain", 0)), slot(("k_gain", 0))), **ORDERS),
+        2 * 2 * 2,
+        options=ORDERS,
+    ),
     "lstm_cell": recurrent(nn.LSTMCell, WrittenLSTM, 4),
     "gru_cell": recurrent(nn.GRUCell, WrittenGRU, 3),
     "rnn_cell": recurrent(nn.RNNCell, WrittenRNN, 1),

@@ -37,6 +37,7 @@ def facts(space: WeightSpace) -> dict[str, Any]:
                 "fixed": group.fixed,
                 "moves": i in space.moving_groups,
                 "parent": group.parent,
+                "across": group.across,
                 "linear": group.linear.name,
             }
             for i, group in enumerate(space.groups)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.space import Connection, WeightSpace
+from wsgraph.space.across import for_parts
 
 MAX_KERNEL_COLUMNS = 9
 """Kernels up to this size are columns of ``edge_attr``; larger ones are parallel edges, one for each offset."""
@@ -130,10 +131,13 @@ def is_vector(space: WeightSpace, connection: Connection) -> bool:
 
 def _as_vector(space: WeightSpace, link: Link, values: Tensor, lead: int) -> Tensor:
     """One number for each target, or for each larger unit that targets are parts of."""
+    assert link.block is not None
     count = link.pieces * link.targets
     values = _target_first(space, link, values, lead)
     if values.shape[lead] < count:
-        values = values.repeat_interleave(count // values.shape[lead], dim=lead)
+        group = space.blocks[link.block].axes[link.connection.target_axis].group
+        own = space.layers[link.target].group
+        values = for_parts(space, values.movedim(lead, -1), own, group).movedim(-1, lead)
     values = values.reshape(*values.shape[:lead], link.pieces, link.targets, 1, -1)
     return values.expand(*values.shape[: lead + 2], link.sources, -1)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wsgraph.graph.links import Link, block_positions, is_vector, links, num_edges, positions
 from wsgraph.space import WeightSpace
+from wsgraph.space.across import for_parts
 
 NODE_FEATURES = ("bias", "gain", "mean", "variance", "slope", "part")
 """Columns of ``x``. The bias of a normalisation is its shift; a part is any other vector that a unit has."""
@@ -165,8 +166,9 @@ def _node_features(space: WeightSpace) -> Tensor:
     for connection in space.connections:
         name = ROLES.get(connection.role, connection.role)
         if connection.block is not None and is_vector(space, connection) and name in NODE_FEATURES:
-            units, count = len(space.blocks[connection.block].axes[0].offsets), space.size(connection.target)
+            units = len(space.blocks[connection.block].axes[0].offsets)
             where = block_positions(space, connection.block).reshape(units, -1)[:, 0]
             nodes = slice(space.node_offsets[connection.target], space.node_offsets[connection.target + 1])
-            table[nodes, NODE_FEATURES.index(name)] = where.repeat_interleave(count // units)
+            group, own = space.blocks[connection.block].axes[0].group, space.layers[connection.target].group
+            table[nodes, NODE_FEATURES.index(name)] = for_parts(space, where, own, group)
     return table

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from wsgraph.graph.links import common_pieces
 from wsgraph.space import WeightSpace
+from wsgraph.space.across import crosses, for_parts, summed_parts
 
 
 def aligned(space: WeightSpace, values: Tensor, group: int, other: int) -> Tensor:
@@ -13,6 +14,11 @@ def aligned(space: WeightSpace, values: Tensor, group: int, other: int) -> Tenso
 
     Units of groups that have nothing to do with each other get the mean of all.
     """
+    if crosses(space, other, group):
+        return for_parts(space, values.mT, other, group).mT
+    if crosses(space, group, other):
+        parts = space.groups[group].size // max(space.groups[other].size, 1)
+        return summed_parts(space, values.mT, group, other).mT / parts
     pieces, count = max(common_pieces(space, group, other), 1), space.groups[other].size
     if values.shape[1] == pieces == count:
         return values

@@ -11,8 +11,9 @@ from wsgraph.graph.links import common_pieces
 from wsgraph.nn.aligned import aligned
 from wsgraph.nn.pointwise import carried, keeps_scales
 from wsgraph.nn.powers import Powers, part, powers
-from wsgraph.nn.structure import structure
+from wsgraph.nn.structure import mixes, structure
 from wsgraph.space import Connection, WeightSpace
+from wsgraph.space.across import crosses
 from wsgraph.space.scale import Scale
 
 REDUCTIONS = ("sum", "mean", "amax", "amin")
@@ -93,12 +94,17 @@ def is_exact(space: WeightSpace, layer: int) -> bool:
     if call is None or {a for a in call.args if _is_operand(a)} != {f"${k}" for k in range(len(entering))}:
         return False
     kinds = [_kind(space, connection) for connection in entering]
-    if any(common_pieces(space, own, group) != space.groups[own].size for _, own in kinds):
+    if any(not holds_parts(space, own, group) for _, own in kinds):
         return False
     if call.op.startswith("prelu") and structure(space).vectors[layer].slope is None:
         return False
     result = powers(space, (space.layers[layer].scale, 1))
     return keeps_scales(call, space.scales, [powers(space, (scale, 1)) for scale, _ in kinds], result)
+
+
+def holds_parts(space: WeightSpace, whole: int, group: int) -> bool:
+    """Whether every unit of a group is a part of a unit of another one (or is that unit)."""
+    return crosses(space, group, whole) or common_pieces(space, whole, group) == space.groups[whole].size
 
 
 def _is_operand(argument: object) -> bool:
@@ -119,7 +125,8 @@ def gathered(space: WeightSpace, layer: int, operands: list[Operand], wanted: Po
     for operand in operands:
         given = operand.state.to(zeros).expand(-1, -1, zeros.shape[2])
         state = carried(given, powers(space, (operand.scale, 1)), wanted)
-        if state is not None:
+        meet = crosses(space, operand.group, group) or crosses(space, group, operand.group)
+        if state is not None and (meet or not mixes(space, powers(space, (operand.scale, 1)), operand.group, group)):
             has_parts = common_pieces(space, operand.group, group) == zeros.shape[1]
             state = state if has_parts else aligned(space, state, operand.group, group)
             found.append(state.unflatten(1, (zeros.shape[1], -1)))
@@ -144,7 +151,7 @@ def multiplied(space: WeightSpace, operands: list[Operand]) -> list[Operand]:
     if len(operands) != 2:
         return operands
     whole, parts = sorted(operands, key=lambda o: space.groups[o.group].size)
-    if common_pieces(space, whole.group, parts.group) != space.groups[whole.group].size:
+    if not holds_parts(space, whole.group, parts.group):
         return operands
     state = aligned(space, whole.state, whole.group, parts.group) * parts.state
     return [Operand(state, (*whole.scale, *parts.scale), parts.group)]

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from wsgraph.graph.links import Link, arranged, is_vector, links
 from wsgraph.graph.topology import ROLES
-from wsgraph.nn.powers import freedoms, part, powers
+from wsgraph.nn.powers import Powers, freedoms, part, powers
 from wsgraph.space import WeightSpace
+from wsgraph.space.across import crosses, for_parts
 from wsgraph.space.scale import Scale
 
 Factors = list[tuple[Scale, float]]
@@ -104,6 +105,9 @@ def _flow(space: WeightSpace, link: Link) -> Flow | None:
     """The flow of a link whose numbers give the target's multiplier, and take off all they can of the source's."""
     source, target = (space.layers[i].scale for i in (link.source, link.target))
     sides, free = _sides(space, link), freedoms(space, source)
+    groups = space.layers[link.source].group, space.layers[link.target].group
+    if link.axis is None and any(mixes(space, powers(space, (s, 1)), *groups) for s in (source, target)):
+        return None
     for kept in ((True, True), (False, True), (True, False), (False, False)):
         *rows, last = sides or [[]]
         products = [powers(space, *row) for row in rows] + [powers(space, *last, (part(source, *kept), 1.0))]
@@ -126,6 +130,12 @@ def _sides(space: WeightSpace, link: Link) -> list[Factors]:
     if link.axis is not None and not all(_alike(space, axes[a].group, layer) for a, layer in used.items()):
         return []
     return [[(axes[a].scale, 1.0)] for a in used]
+
+
+def mixes(space: WeightSpace, multiplier: Powers, first: int, second: int) -> bool:
+    """Whether units of two groups that meet piece by piece may have unlike multipliers in a piece."""
+    above = {space.scales[number].group for number, _, _ in multiplier}
+    return first != second and any(crosses(space, group, a) for group in (first, second) for a in above)
 
 
 def _alike(space: WeightSpace, group: int, layer: int) -> bool:
@@ -182,7 +192,8 @@ def vector_of(space: WeightSpace, layer: int, block: int | None, weights: Tensor
     if block is None:
         return None
     view = space.block_view(weights, block).reshape(len(weights), len(space.blocks[block].axes[0].offsets), -1)[..., 0]
-    return view.repeat_interleave(space.size(layer) // view.shape[1], dim=1) if view.shape[1] else view
+    own, group = space.layers[layer].group, space.blocks[block].axes[0].group
+    return for_parts(space, view, own, group) if view.shape[1] else view
 
 
 def norm_diagonal(space: WeightSpace, layer: int, weights: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""Units at crossings: each is a part of a unit of its parent group, and of a unit of a group that lies across.
+r"""Units at crossings: each is a part of a unit of its parent group, and of a unit of a group that lies across.
 
 With unit h of the parent H, unit d of the group across D, and c the smallest unit that holds both, the group of the
 crossings has one unit (h, d) for every pair under the same c, and under permutations σ of H and τ of D,
 
-.. math:: (h, d) \\mapsto (σ(h), τ(d)).
+.. math:: (h, d) \mapsto (σ(h), τ(d)).
 
 The query heads of multi-query attention are of this kind: h is the head, and d the unit of the one key of all heads.
 """

@@ -102,7 +102,7 @@ def _label(space: WeightSpace, number: int, labels: dict[int, Ints]) -> Ints:
         group, pieces = space.groups[number], space.num_pieces(number)
         size = group.size // max(pieces, 1)
         above = np.zeros(1, np.int64) if group.parent is None else _label(space, group.parent, labels)
-        within = np.arange(size) if group.fixed else np.zeros(size, np.int64)
+        within: Ints = np.arange(size) if group.fixed else np.zeros(size, np.int64)
         if group.across is not None:
             index = units_above(space, number, group.across)
             within = _label(space, group.across, labels)[index].reshape(-1, size)

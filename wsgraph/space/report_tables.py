@@ -128,6 +128,8 @@ def _permuted(space: WeightSpace, group: int) -> str:
     size, pieces, parts = space.groups[group].size, space.num_pieces(group), space.groups[group]
     if group not in space.moving_groups:
         return "no"
+    if parts.across is not None:
+        return f"as {space.groups[parts.across].name}, and as wholes"
     return "yes" if pieces == 1 else "as wholes" if parts.fixed or size == pieces else "in each, and as wholes"
 
 

@@ -94,7 +94,7 @@ def _larger_units(space: WeightSpace) -> Iterator[str]:
 
 def _word(space: WeightSpace, inside: Sequence[int]) -> str:
     """What to call the larger units that groups are the inside of."""
-    if any(space.groups[i].linear for i in inside):
+    if any(space.groups[linear_group(space, i)].linear for i in inside):
         return "attention heads"
     convolutions = {axis.group for block in space.blocks if block.pieces > 1 for axis in block.axes}
     return "groups of a convolution" if convolutions.intersection(inside) else "blocks of units"

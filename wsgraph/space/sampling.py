@@ -71,8 +71,8 @@ def _draw_order(
         orders[number] = keys.argsort(dim=-1)
         return
     if group.across is not None:
-        for above in (group.parent, group.across):
-            _draw_order(space, above, orders, generator, permute, batch)
+        for larger in (group.parent, group.across):
+            _draw_order(space, larger, orders, generator, permute, batch)
         orders[number] = crossed_order(space, number, orders)
         return
     _draw_order(space, group.parent, orders, generator, permute, batch)

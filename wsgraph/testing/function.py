@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wsgraph.space import Symmetry, WeightSpace
+from wsgraph.space.across import crossed_order
 from wsgraph.space.draws import uniform
 from wsgraph.testing.moves import can_move, draw, refuse_without_symmetry, seeded
 from wsgraph.testing.parts import Part, assert_close, assert_finite, deviation
@@ -135,6 +136,11 @@ def _orders(symmetry: Symmetry, moved: int) -> tuple[Tensor, ...]:
         size, parent = space.groups[i].size, space.groups[i].parent
         if parent is not None and parent not in orders:
             fill(parent)
+        if (across := space.groups[i].across) is not None:
+            if across not in orders:
+                fill(across)
+            orders[i] = crossed_order(space, i, orders)
+            return
         above = torch.zeros(1, dtype=torch.long) if parent is None else orders[parent]
         width = size // max(len(above), 1)
         within = torch.arange(size) if i != moved else symmetry.orders[i]

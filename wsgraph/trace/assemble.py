@@ -128,8 +128,8 @@ class _Assembly:
             counts[name] += 1
             unique = name if counts[name] == 1 else f"{name} ({counts[name]})"
             larger = [int(a[group]) for a in (self.units.parent, self.units.across)]
-            above = [g for g in larger if g >= 0 and sizes[g] > 1]
-            groups.append(NeuronGroup(unique, size, fixed, *above[:1], across=above[1] if len(above) > 1 else None))
+            above: list[int | None] = [g for g in larger if g >= 0 and sizes[g] > 1] + [None, None]
+            groups.append(NeuronGroup(unique, size, fixed, parent=above[0], across=above[1]))
         return tuple(groups)
 
     def _layer_scale(self, key: tuple[int, int, int]) -> Scale:

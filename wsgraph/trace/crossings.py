@@ -37,7 +37,7 @@ MAX_STEPS = 30
 
 
 def read_records(records: list[Record], plain: frozenset[int]) -> list[Record]:
-    """The records in the form that holds where shared units have many parts; those numbered in ``plain``, in the other."""
+    """The records in the form in which shared units have many parts; those numbered in ``plain``, in the other."""
     found = []
     for number, record in enumerate(records):
         if number in plain or not (record.crossed or record.only_crossed):
@@ -127,7 +127,7 @@ def wide_legs(records: list[Record], plain: frozenset[int]) -> Ints:
 
 
 def held_by_parts(tree: Nesting, signatures: tuple[Ints, Ints]) -> Ints:
-    """Larger units that keep their places, since their parts at crossings do (numbers ``[slots]`` of fine kinds differ).
+    """Larger units that keep their places, since their parts at crossings do: fine kinds differ there.
 
     Args:
         tree: The forest.

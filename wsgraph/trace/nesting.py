@@ -86,6 +86,7 @@ def distinct(pairs: Ints) -> Ints:
 
 
 def children_of_several(pairs: Ints) -> Ints:
+    """The parts of several larger units."""
     children, counts = np.unique(pairs[0], return_counts=True)
     return children[counts > 1]
 
@@ -137,6 +138,7 @@ def in_circles(pairs: Ints, count: int) -> NDArray[np.bool_]:
 
 
 def levels(pairs: Ints, count: int) -> Ints:
+    """``[slots]``, length of the longest chain of larger units above each."""
     level = np.zeros(count, dtype=np.int64)
     while True:
         deeper = level.copy()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from wsgraph.trace.legs import LEG, SITE, Label
+from wsgraph.trace.legs import LEG, Label
 from wsgraph.trace.tracer import Tracer
 from wsgraph.trace.value import Value, matching_axes, number_copies, span
 

@@ -62,7 +62,10 @@ class DropWeights(WeightTransform):
         return moved
 
     def _drop_units(self, space: WeightSpace, weights: Tensor) -> None:
-        dropped = [None if g.fixed else self._draw(len(weights), g.size, like=weights) for g in space.groups]
+        dropped = [
+            None if g.fixed and g.across is None else self._draw(len(weights), g.size, like=weights)
+            for g in space.groups
+        ]
         for i in blocks_of(space, "weight", "bias", "gain", "shift"):
             values = space.block_view(weights, i)
             for dim, axis in enumerate(space.blocks[i].axes, 1):

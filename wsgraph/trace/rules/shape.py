@@ -32,9 +32,22 @@ def view(tracer: Tracer, x: Value, *args: Any, **kwargs: Any) -> Value:
     """Anything that keeps the order of the entries."""
     if x.is_raw:
         x = tracer.opened_jointly(x, _merged_axes(x.shape, tracer.shape))
-    return rearranged(
+    result = rearranged(
         tracer, x, lambda label: reshape(with_copies(tracer, label, x, tracer.shape), x.shape, tracer.shape)
     )
+    return replace(result, repeated=_repeated_after(x, tracer.shape))
+
+
+def _repeated_after(x: Value, shape: tuple[int, ...]) -> frozenset[int]:
+    """The axes of a new shape that are made of axes along which all entries are equal."""
+    found: set[int] = set()
+    start, end = -len(x.shape), -len(shape)
+    for old, new in matching_axes(x.shape, shape):
+        axes = range(start, start + len(old))
+        if all(n == 1 or a in x.repeated for a, n in zip(axes, old, strict=True)):
+            found.update(a for a, n in enumerate(new, end) if n > 1)
+        start, end = start + len(old), end + len(new)
+    return frozenset(found)
 
 
 def _merged_axes(old: tuple[int, ...], new: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -143,7 +156,10 @@ def repeat(tracer: Tracer, x: Value, repeats: list[int]) -> Value:
         times = (1, *(c if n > 1 else 1 for c, n in zip(counts, label.shape[1:], strict=True)))
         return copied(tracer, label, np.tile(label, times))
 
-    return rearranged(tracer, tracer.opened(x), tiled)
+    result = rearranged(tracer, tracer.opened(x), tiled)
+    single = [1] * (len(counts) - len(x.shape)) + list(x.shape)
+    same = [i - len(counts) for i, (c, n) in enumerate(zip(counts, single, strict=True)) if n == 1 < c]
+    return replace(result, repeated=frozenset(same))
 
 
 @rule("repeat_interleave")
@@ -151,7 +167,9 @@ def repeat_interleave(tracer: Tracer, x: Value, repeats: Any, dim: int | None = 
     """Every entry of one axis several times."""
     if not isinstance(repeats, int) or dim is None:
         raise NotCovered("a form with other numbers of copies for each entry")
-    return rearranged(tracer, tracer.opened(x), lambda label: repeated(tracer, label, repeats, dim % len(x.shape)))
+    result = rearranged(tracer, tracer.opened(x), lambda label: repeated(tracer, label, repeats, dim % len(x.shape)))
+    same = {dim % len(x.shape) - len(x.shape)} if x.shape[dim] == 1 < repeats else ()
+    return replace(result, repeated=frozenset(same))
 
 
 def repeated(tracer: Tracer, label: Label, count: int, dim: int) -> Label:
