@@ -175,6 +175,20 @@ def test_units_that_something_else_reads_are_not_turned():
     assert_function_preserved(model, space, example_inputs=inputs(model))
 
 
+def test_queries_that_are_inputs_are_not_turned():
+    class Given(Rotary):
+        def forward(self, x):
+            q = torch.cat([self.rotate(x[..., :6], f) for f in self.forms[:1]], -1)
+            k = self.rotate(self.k(x), self.forms[1])
+            return self.o((q @ k.mT).softmax(-1) @ self.v(x))
+
+    for form in FORMS.values():
+        model = randomize(Given(form, heads=1, keys=1), seeded())
+        space = trace(model, inputs(model))
+        assert COMPLEX not in dict(kinds(space))
+        assert_function_preserved(model, space, example_inputs=inputs(model))
+
+
 # --------------------------------------------------------------------------------------------------------- the laws
 
 

@@ -37,7 +37,8 @@ def plane_turns(space: WeightSpace, weights: Tensor, group: int) -> Tensor:
     for number, block in enumerate(space.blocks):
         for i, axis in enumerate(block.axes):
             if linear_group(space, axis.group) == group and _counts(space, axis, group):
-                a, b = (_rows(space, weights, n, lead, i) for n in (number, axis.plane.partner))
+                partner = axis.plane.partner if axis.plane else number
+                a, b = (_rows(space, weights, n, lead, i) for n in (number, partner))
                 sums = 2 * (a * b).sum(-1), (a.square() - b.square()).sum(-1), (a.square() + b.square()).sum(-1)
                 here = [summed_parts(space, values, axis.group, group) for values in sums]
                 mixed, difference, total = mixed + here[0], difference + here[1], total + here[2]

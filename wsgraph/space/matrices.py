@@ -7,7 +7,7 @@ from math import pi
 import torch
 from torch import Tensor
 
-from wsgraph.space.draws import normal, uniform
+from wsgraph.space.draws import normal, uniform, whole
 from wsgraph.space.matrix_set import MatrixSet
 
 
@@ -26,9 +26,9 @@ def draw_matrices(
     if kind is MatrixSet.COMPLEX:
         return turns_by(2 * pi * uniform(*batch, pieces * size, generator=generator))
     left = torch.linalg.qr(normal(*batch, pieces, size, size, generator=generator))[0]
-    right = torch.linalg.qr(normal(*batch, pieces, size, size, generator=generator))[0]
     if kind is MatrixSet.ORTHOGONAL:
-        return left @ right
+        return left * (2 * whole(0, 1, *batch, pieces, 1, size, generator=generator) - 1)
+    right = torch.linalg.qr(normal(*batch, pieces, size, size, generator=generator))[0]
     values = max_scale ** (uniform(*batch, pieces, size, generator=generator) - 0.5)
     return left * values[..., None, :] @ right
 

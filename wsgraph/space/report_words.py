@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from wsgraph.space.across import linear_group
 from wsgraph.space.matrix_set import MatrixSet
 from wsgraph.space.scale import ScaleSet
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.space import MatrixSet
-from wsgraph.space.draws import device_of
+from wsgraph.space.draws import normal
 from wsgraph.space.matrices import draw_matrices
 from wsgraph.trace.crossings import base_units
 from wsgraph.trace.legs import LEG, Ints, Label
@@ -44,13 +45,15 @@ class Action:
     """A random matrix for each piece of a group, or for each of its planes.
 
     Attributes:
-        matrices: ``[m, n, n]``, float64.
+        size: How many units n each matrix acts on.
+        act: The matrices of some numbers ``[k]`` times values ``[..., k, n]``.
         number: ``[legs]``, which matrix acts on the leg, or -1.
         place: ``[legs]``, which row of it.
         copy: ``[legs]``, tells apart the copies of the units that a value may have beside each other.
     """
 
-    matrices: Tensor
+    size: int
+    act: Callable[[Tensor, Tensor], Tensor]
     number: Ints
     place: Ints
     copy: Ints
@@ -71,7 +74,7 @@ class Action:
             return None
         legs = legs[places]
         keys = self.place[legs], _occurrence(legs), self.copy[legs], self.number[legs]
-        order, n = np.lexsort(keys), self.matrices.shape[-1]
+        order, n = np.lexsort(keys), self.size
         if len(order) % n:
             raise Incomplete
         place, *others = (key[order].reshape(-1, n) for key in keys)
@@ -94,31 +97,39 @@ class Action:
         last = list(range(values.dim() - len(axes), values.dim()))
         turned = values.movedim(axes, last)
         flat, places = turned.flatten(last[0]).clone(), torch.from_numpy(frames.places)
-        flat[..., places] = torch.einsum(
-            "kij,...kj->...ki", self.matrices[torch.from_numpy(frames.number)], flat[..., places]
-        )
+        flat[..., places] = self.act(torch.from_numpy(frames.number), flat[..., places])
         return flat.reshape(turned.shape).movedim(last, axes)
 
 
 def draw_action(
     units: Partition, group: int, kind: MatrixSet, coordinates: Coordinates, generator: torch.Generator
 ) -> Action:
-    """Random matrices on a group: an orthogonal one for each piece, or a turn of each plane."""
+    """Random matrices on a group: a reflection of each piece, which all of O(n) is made of, or a turn of each plane."""
     base, ranks = base_units(units)
     member, rank = base[units.slot] == group, ranks[units.slot]
     size = int((units.group == group).sum())
     above = int(units.parent[group])
     pieces = int((units.group == above).sum()) if above >= 0 else 1
-    matrices = draw_matrices(kind, (), pieces, size // pieces, generator, 1.0).to(device_of(None))
+    n = size // pieces
     if kind is MatrixSet.ORTHOGONAL:
-        n = size // pieces
-        return Action(matrices, np.where(member, rank // n, -1), rank % n, units.kind)
+        normals = torch.nn.functional.normalize(normal(pieces, n, generator=generator), dim=-1)
+
+        def reflected(number: Tensor, values: Tensor) -> Tensor:
+            v = normals[number]
+            return values - 2 * v * (v * values).sum(-1, keepdim=True)
+
+        return Action(n, reflected, np.where(member, rank // n, -1), rank % n, units.kind)
+    turns = draw_matrices(kind, (), pieces, n, generator, 1.0)
+
+    def turned(number: Tensor, values: Tensor) -> Tensor:
+        return (turns[number] @ values[..., None])[..., 0]
+
     place, copy = np.full_like(rank, -1), np.full_like(rank, -1)
     own, kinds = units.rank[units.slot], int(units.kind.max(initial=0)) + 1  # units at crossings have copies
     for of_kind, (coordinate, partner) in coordinates.items():
         here = member & (units.kind == of_kind)
         place[here], copy[here] = coordinate, own[here] * kinds + min(of_kind, partner)
-    return Action(matrices, np.where(place >= 0, rank, -1), place, copy)
+    return Action(2, turned, np.where(place >= 0, rank, -1), place, copy)
 
 
 def _occurrence(legs: Ints) -> Ints:

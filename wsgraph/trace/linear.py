@@ -89,8 +89,7 @@ def linear_groups(
         numbers = own.get(group, [])
         candidates[group] = len(numbers) == 1 and classes[numbers[0]].values is ScaleSet.NONZERO
     base, _ = base_units(units)
-    beside = [int(units.across[group]) for group in own if units.across[group] >= 0]
-    candidates[beside] = False
+    candidates[[int(base[units.first[group]]) for group in own if units.across[group] >= 0]] = False
     for leg, scale in scales.items():
         group = int(base[units.slot[leg]])
         if candidates[group]:

@@ -78,11 +78,13 @@ class _Run:
 
     def run(self) -> None:
         for node in self.probe.graph.nodes:
-            if node.op == "placeholder" or not any(self._is_moved(arg) for arg in node.all_input_nodes):
+            if not any(self._is_moved(arg) for arg in node.all_input_nodes):
+                if node.op != "placeholder" and self._is_moved(node):
+                    raise Unknown  # units that no stored tensor makes cannot move
                 continue
-            if node.op == "output" or not self._is_analytic(node):
+            if node.op == "output" or not self._is_analytic(node) or self._is_lost(node):
                 raise Unknown
-            if operator_of(node) in ("linear", "embedding") and self._is_map(node):
+            if self._is_map(node):
                 self._map(node)
             else:
                 self._call(node)
@@ -96,17 +98,24 @@ class _Run:
             (name in ANALYTIC or name == "embedding") and node.kwargs.get("rounding_mode") is None
         )
 
+    def _is_lost(self, node: fx.Node) -> bool:
+        """Whether a call takes what is not clean times stored weights, after which it would hardly become clean."""
+        values = [self.probe.values.get(arg) for arg in node.all_input_nodes]
+        weights = [v for v in values if isinstance(v, Value) and v.is_raw and len(v.shape) > 1]
+        return bool(weights) and not self.dirty.isdisjoint(node.all_input_nodes)
+
     # ------------------------------------------------------------------ linear maps by stored tensors
 
     def _is_map(self, node: fx.Node) -> bool:
         """Whether a call is a product with stored weights, and its other argument has the units along its last axis."""
-        numbers, weight = node.args[:2] if operator_of(node) == "linear" else node.args[1::-1]
-        stored = self.probe.values[weight]  # type: ignore[index]
-        value = self.probe.values[numbers]  # type: ignore[index]
-        others = [lab for lab in self.probe.labels_of(value) if not any(lab is own for own in value.along(-1))]
-        if any(self.action.acts_on(label) for label in others) or numbers in self.dirty:
-            return operator_of(node) == "embedding"
-        return bool(stored.is_raw)
+        name = operator_of(node)
+        if name not in ("linear", "embedding"):
+            return False
+        numbers, weight = (self.probe.values[arg] for arg in node.args[:2])  # type: ignore[index]
+        if name == "embedding":
+            return bool(numbers.is_raw)
+        others = [lab for lab in self.probe.labels_of(numbers) if not any(lab is own for own in numbers.along(-1))]
+        return bool(weight.is_raw) and not any(self.action.acts_on(label) for label in others)
 
     def _map(self, node: fx.Node) -> None:
         """Both sides of a weight have to be moved alike: that which is summed over, and that of the result."""
@@ -168,5 +177,8 @@ class _Run:
 
 
 def _agree(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors are equal up to rounding, and finite."""
-    return a.shape == b.shape and bool((a - b).abs().max() <= PRECISION * b.abs().max())
+    """Whether two tensors are equal up to rounding, finite, and not zero."""
+    if a.shape != b.shape or not (a.is_floating_point() and b.is_floating_point() and b.numel()):
+        return False
+    size = b.abs().max()
+    return bool(size > 0) and bool((a - b).abs().max() <= PRECISION * size)
