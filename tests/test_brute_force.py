@@ -396,7 +396,6 @@ CASES = {
 
 
 MISSING = {
-    "product": "no scale class holds the multiplier of a product whose factors change places",
     "shared_keys": "a row of the queries would be a unit of two groups, of its head and of its key",
 }
 """What the search finds and the tracer does not, and why."""

@@ -30,12 +30,15 @@ def num_continuous(space: WeightSpace) -> int:
         if group.linear:
             total += pieces * (group.size // pieces) ** 2
     return total + sum(
-        space.groups[c.group].size for c in space.scales if c.values.has_magnitude and not space.groups[c.group].linear
+        space.groups[c.group].size
+        for c in space.scales
+        if c.values.has_magnitude and not space.groups[c.group].linear and c.product_of is None
     )
 
 
 def num_signs(space: WeightSpace) -> int:
-    return sum(space.groups[c.group].size for c in space.scales if c.values is ScaleSet.SIGN)
+    free = [c for c in space.scales if c.product_of is None]
+    return sum(space.groups[c.group].size for c in free if c.values is ScaleSet.SIGN)
 
 
 def mlp(activation, widths):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wsgraph.space.canonical_plan import Freedom
 from wsgraph.space.canonical_tables import Table
+from wsgraph.space.part_products import free_class, num_parts
 
 if TYPE_CHECKING:
     from wsgraph.space.weight_space import WeightSpace
@@ -34,7 +35,7 @@ def balance(space: WeightSpace, tables: Sequence[Table], freedom: Freedom) -> li
     for row, block in enumerate(uses):
         for axis in space.blocks[block].axes:
             for c, exponent in freedom.exponents(axis.scale).items():
-                powers[row, c] += exponent
+                powers[row, free_class(space, c)] += exponent * num_parts(space, c)
     sizes = [space.groups[c.group].size for c in space.scales]
     if not powers.any():
         return [torch.ones(n, dtype=torch.float64) for n in sizes]

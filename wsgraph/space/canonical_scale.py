@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wsgraph.space.canonical_plan import Evidence, Freedom, evidence, plan
 from wsgraph.space.canonical_tables import Table, for_parts
+from wsgraph.space.part_products import free_class, product
 from wsgraph.space.parts import Axis
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class _Solution:
         while pending := [c for c in pending if not bool(self.known[c].all())]:
             if not sum(self._update(item) for c in pending for item in table[c]):
                 first = pending[0]  # of several that occur together only, one is free to stay 1
-                self.known[first] = torch.ones_like(self.known[first])
+                self._note(first, self.values[first], torch.ones_like(self.known[first]))
         return self.values
 
     def _update(self, item: Evidence) -> bool:
@@ -67,9 +68,17 @@ class _Solution:
         signed, energy = (sum(sums) for sums in zip(*(self._sums(here, *p) for p in item.places), strict=True))
         values, found = self.freedom.read(signed, energy, item.exponent)
         found = found & ~self.known[here]
-        self.values[here] = torch.where(found, values, self.values[here])
-        self.known[here] = self.known[here] | found
+        self._note(here, torch.where(found, values, self.values[here]), self.known[here] | found)
         return bool(found.any())
+
+    def _note(self, here: int, values: Tensor, known: Tensor) -> None:
+        """Multipliers of a free class, and those of the larger units that follow from them."""
+        for c, scale_class in enumerate(self.space.scales):
+            if c == here:
+                self.values[c], self.known[c] = values, known
+            elif free_class(self.space, c) == here:
+                self.values[c] = product(self.space, scale_class, values)
+                self.known[c] = product(self.space, scale_class, known).bool()
 
     def _sums(self, here: int, number: int, axis: int) -> tuple[Tensor, Tensor]:
         """Signed and absolute sums over the numbers beside each unit of a class whose other multipliers are known."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wsgraph.errors import SpaceError
+from wsgraph.space.canonical_order import ancestors
 from wsgraph.space.parts import ROLES, NeuronGroup
-from wsgraph.space.scale import Scale
+from wsgraph.space.scale import Scale, ScaleClass
 
 if TYPE_CHECKING:
     from wsgraph.space.weight_space import WeightSpace
@@ -25,6 +26,8 @@ def check(space: WeightSpace) -> None:
         _check_parent(space, group)
     for scale_class in space.scales:
         _check_index(scale_class.group, len(space.groups), f"group of scale class {scale_class.name!r}")
+    for scale_class in space.scales:
+        _check_product(space, scale_class)
     for phase in space.phases:
         _check_index(phase.group, len(space.groups), f"group of phase class {phase.name!r}")
     for layer in space.layers:
@@ -76,6 +79,17 @@ def _check_parent(space: WeightSpace, group: NeuronGroup) -> None:
         seen, parent = seen + 1, space.groups[parent].parent
         if seen > len(space.groups):
             raise SpaceError(f"Group {group.name!r} is a part of itself.")
+
+
+def _check_product(space: WeightSpace, scale_class: ScaleClass) -> None:
+    if scale_class.product_of is None:
+        return
+    _check_index(scale_class.product_of, len(space.scales), f"class of the parts of {scale_class.name!r}")
+    parts = space.scales[scale_class.product_of]
+    if parts.product_of is not None or parts.values is not scale_class.values:
+        raise SpaceError(f"Scale class {scale_class.name!r} is no product of free multipliers of its own kind.")
+    if space.groups[scale_class.group].size != 1 and scale_class.group not in ancestors(space, parts.group):
+        raise SpaceError(f"Scale class {scale_class.name!r} is a product over units that are no parts of its own.")
 
 
 def _check_scale(space: WeightSpace, scale: Scale, group: int, owner: str) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space import layout
+from wsgraph.space.part_products import with_products
 from wsgraph.space.parts import Axis, Block
 from wsgraph.space.scale import Scale
 
@@ -34,7 +35,8 @@ class Symmetry:
         space: The weight space it acts on.
         orders: For every neuron group, the units in their new order: ``[size]``, or ``[B, size]`` for a batch
             of B symmetries. ``σ(i) = order[i]``. Pieces of groups with a parent move as the parent's units do.
-        multipliers: For every scale class, λ in the new order: ``[size]`` or ``[B, size]``, float64.
+        multipliers: For every scale class, λ in the new order: ``[size]`` or ``[B, size]``, float64. Those that are
+            products over parts follow from the others, whatever is given for them.
         turns: For every phase class, the whole numbers k in the new order: ``[size]`` or ``[B, size]``, float64.
         matrices: For every neuron group, M of each piece, ``[pieces, n, n]`` or ``[B, pieces, n, n]``, float64, or
             None for the identity.
@@ -55,6 +57,9 @@ class Symmetry:
     multipliers: tuple[Tensor, ...]
     turns: tuple[Tensor, ...]
     matrices: tuple[Tensor | None, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "multipliers", with_products(self.space, self.multipliers))
 
     def __call__(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Move a state dict, of one network or of a stack of them.
@@ -149,7 +154,8 @@ class Symmetry:
     def __repr__(self) -> str:
         batch = f"batch of {self.batch_shape[0]}, " if self.batch_shape else ""
         moved = sum(self.space.groups[i].size for i in self.space.moving_groups)
-        return f"Symmetry({batch}{moved} units permuted, {sum(m.shape[-1] for m in self.multipliers)} scaled)"
+        scaled = sum(self.space.groups[c.group].size for c in self.space.scales if c.product_of is None)
+        return f"Symmetry({batch}{moved} units permuted, {scaled} scaled)"
 
     # ----------------------------------------------------------------- action
 

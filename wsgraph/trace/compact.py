@@ -15,7 +15,8 @@ def compact(space: WeightSpace) -> WeightSpace:
 
 def _without_classes(space: WeightSpace) -> WeightSpace:
     scales = [layer.scale for layer in space.layers] + [axis.scale for block in space.blocks for axis in block.axes]
-    used = sorted({factor.scale_class for scale in scales for factor in scale})
+    found = {factor.scale_class for scale in scales for factor in scale}
+    used = sorted(found | {of for c in found if (of := space.scales[c].product_of) is not None})
     number = {old: new for new, old in enumerate(used)}
 
     def renumbered(scale: Scale) -> Scale:
@@ -23,7 +24,10 @@ def _without_classes(space: WeightSpace) -> WeightSpace:
 
     return replace(
         space,
-        scales=tuple(space.scales[old] for old in used),
+        scales=tuple(
+            replace(c, product_of=None if c.product_of is None else number[c.product_of])
+            for c in (space.scales[old] for old in used)
+        ),
         layers=tuple(replace(layer, scale=renumbered(layer.scale)) for layer in space.layers),
         blocks=tuple(
             replace(block, axes=tuple(replace(axis, scale=renumbered(axis.scale)) for axis in block.axes))

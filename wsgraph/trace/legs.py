@@ -14,7 +14,7 @@ What follows from the facts is worked out once, at the end, in :mod:`wsgraph.tra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ class Record:
         sign: Coefficients s with Π sgn(λ_c)^s_c = 1 in every row, or None.
         joins: How many of the first columns are one unit.
         nests: Whether the last column is the larger unit that the first is a part of.
+        multiplies: Whether the powers are those of a product over all parts of the larger unit, in place of each row.
         linear: Whether the fact stays true under any invertible matrix in place of the multipliers.
         holds: Whether ``site`` tells places apart between which units cannot move.
     """
@@ -52,6 +53,7 @@ class Record:
     sign: Powers | None = None
     joins: int = 1
     nests: bool = False
+    multiplies: bool = False
     linear: bool = False
     holds: bool = False
 
@@ -106,6 +108,12 @@ class Legs:
         site = mix(site, mix(above[SITE], above[NODE]))
         columns = np.concatenate([legs, above[LEG][None]])
         self.records.append(Record(columns, site, magnitude, sign, len(children), nests=True, linear=linear))
+
+    def multiply(self, part: Label, parent: Label, times: int = 1) -> None:
+        """The legs are parts of the larger unit ``parent``, whose multiplier is the product over them, to a power."""
+        self.nest(part, parent=parent)
+        record = self.records.pop()
+        self.records.append(replace(record, magnitude=(times, -1), sign=(times, -1), multiplies=True))
 
     def restrict(self, label: Label, magnitude: bool = False, sign: bool = False) -> None:
         """Fix the magnitude or the sign of the multipliers to 1 where the flag is False."""
