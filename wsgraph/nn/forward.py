@@ -18,7 +18,7 @@ from wsgraph.nn.operands import (
     mean_over_others,
     multiplied,
     operands_of,
-    over_parts,
+    parts_multiplied,
     wide_biases,
 )
 from wsgraph.nn.pointwise import apply_pointwise
@@ -110,7 +110,7 @@ class Forward(nn.Module):
         if layer.operator == "product":
             operands = multiplied(space, operands)
         if layer.operator == "prod":
-            operands = over_parts(space, i, operands)
+            operands = parts_multiplied(space, i, operands)
         value = gathered(space, i, operands, powers(space, (layer.scale, 1)), self._zeros(i, weights))
         if "softmax" in layer.operator:
             value = getattr(torch, layer.operator)(in_pieces(space, i, value), dim=2).flatten(1, 2)

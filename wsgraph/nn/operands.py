@@ -10,7 +10,7 @@ from torch import Tensor
 from wsgraph.graph.links import common_pieces
 from wsgraph.nn.aligned import aligned
 from wsgraph.nn.pointwise import carried, keeps_scales
-from wsgraph.nn.powers import Powers, over_parts as powers_over_parts, part, powers
+from wsgraph.nn.powers import Powers, over_parts, part, powers
 from wsgraph.nn.structure import structure
 from wsgraph.space import Connection, WeightSpace
 from wsgraph.space.scale import Scale
@@ -150,15 +150,15 @@ def multiplied(space: WeightSpace, operands: list[Operand]) -> list[Operand]:
     return [Operand(state, (*whole.scale, *parts.scale), parts.group)]
 
 
-def over_parts(space: WeightSpace, layer: int, operands: list[Operand]) -> list[Operand]:
+def parts_multiplied(space: WeightSpace, layer: int, operands: list[Operand]) -> list[Operand]:
     """The products of operands over the parts of a layer's units; without those whose multiplier no class holds."""
     group, found = space.layers[layer].group, []
     count = space.groups[group].size
-    for operand in operands:
-        scale = powers_over_parts(space, operand.scale, operand.group, group)
-        if scale is not None and common_pieces(space, operand.group, group) == count:
+    for operand in operands if count else ():
+        if common_pieces(space, operand.group, group) == count:
+            scale = over_parts(space, operand.scale, operand.group, group)
             state = operand.state.unflatten(1, (count, -1)).prod(2)
-            found.append(Operand(state, scale, group))
+            found += [] if scale is None else [Operand(state, scale, group)]
     return found
 
 
