@@ -475,6 +475,19 @@ class BilinearProduct(nn.Module):
         return self.head(torch.cat((self.left(x) * self.right(x), self.gated(x)), dim=-1))
 
 
+class ProductsOfPieces(nn.Module):
+    """Products of three, and of two pieces of one value, which change places unit by unit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.hidden, self.head = nn.Linear(3, 12), nn.Linear(4, 6), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b, c = self.stem(x).chunk(3, -1)
+        d, e = self.hidden(a * b * c).chunk(2, -1)
+        return self.head(torch.tanh(d) * torch.tanh(e))
+
+
 def bilinear_product() -> BilinearProduct:
     """A network of products."""
     return BilinearProduct()
@@ -539,6 +552,7 @@ SMALL: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "SqueezeExcite": (SqueezeExcite, (2, 3, 8, 8)),
     "Unknown": (Unknown, (2, 3)),
     "bilinear_product": (bilinear_product, (2, 3)),
+    "ProductsOfPieces": (ProductsOfPieces, (2, 3)),
 }
 
 LARGE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {

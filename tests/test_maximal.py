@@ -217,6 +217,8 @@ JOINS = {
     "minimum": lambda a, b, c: torch.minimum(torch.minimum(a, b), c),
     "sum": lambda a, b, c: torch.tanh(a) + (torch.tanh(b) + torch.tanh(c)),
     "squares": lambda a, b, c: a * a + b * b + c * c,
+    "product": lambda a, b, c: a * (b * c),
+    "product_of_slopes": lambda a, b, c: F.leaky_relu(a) * F.leaky_relu(b) * F.leaky_relu(c),
 }
 
 
@@ -228,7 +230,11 @@ def test_pieces_that_one_operator_treats_alike_change_places(cut):
 
 
 @pytest.mark.parametrize(
-    ("join", "signs", "magnitudes"), [("maximum", 0, 4), ("minimum", 0, 4), ("sum", 4, 0), ("squares", 12, 4)]
+    ("join", "signs", "magnitudes"),
+    [
+        *(("maximum", 0, 4), ("minimum", 0, 4), ("sum", 4, 0), ("squares", 12, 4)),
+        *(("product", 0, 12), ("product_of_slopes", 0, 12)),
+    ],
 )
 def test_pieces_of_any_sum_or_maximum_change_places(join, signs, magnitudes):
     space = trace(Pieces(CUTS["chunk"], JOINS[join]), torch.zeros(2, 3))

@@ -41,6 +41,7 @@ SPACES = [
     *("layer_norm_mlp", "large_kernels"),
 ]
 MORE_SPACES = ["grouped_cnn", "SharedBlock", "SqueezeExcite", "InputSkip", "mlp_no_bias", "Narrow"]
+MORE_SPACES += ["ProductsOfPieces"]
 TIGHT = {torch.float64: 1e-10, torch.float32: 1e-4}
 CHANNELS = {DualFlow: 8, ScaleGMN: 8, MonomialNFN: 3, FlatMLP: 16}
 
