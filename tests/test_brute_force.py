@@ -347,6 +347,18 @@ CASES = {
     "product_of_gelu": Case(lambda: halves(lambda a, b: F.gelu(a) * F.gelu(b)), (2,), SHORT, 2 * 2**2),
     "swiglu": Case(lambda: halves(lambda a, b: F.silu(a) * b), (2,), SHORT, 2 * 2**2),
     "product_of_three": Case(lambda: thirds(lambda a, b, c: a * (b * c)), (2,), SHORT, 2 * (6 * 2**3) ** 2),
+    "product_and_slope": Case(lambda: halves(lambda a, b: leaky(a * b)), (2,), SHORT, 2 * (2 * 2) ** 2),
+    "product_and_sigmoid": Case(lambda: halves(lambda a, b: torch.sigmoid(a * b)), (2,), SHORT, 2 * (2 * 2) ** 2),
+    "three_and_sigmoid": Case(
+        lambda: thirds(lambda a, b, c: torch.sigmoid(a * b * c)), (2,), SHORT, 2 * (6 * 2**2) ** 2
+    ),
+    "scalar_product": Case(
+        lambda: Net(lambda x, a: (lambda p, q: (p * q).sum(-1))(*a(x).chunk(2, -1)), a=nn.Linear(2, 4)),
+        (2,),
+        (rows("a"),),
+        2 * (2 * 2) ** 2,
+    ),
+    "product_of_all": Case(lambda: Net(lambda x, a: a(x).prod(-1), a=nn.Linear(2, 4)), (2,), (rows("a"),), 24 * 2**3),
     "product_along_axis": Case(
         lambda: Net(lambda x, a, b: b(a(x).unflatten(-1, (2, 3)).prod(-1)), a=nn.Linear(2, 6), b=nn.Linear(2, 1)),
         (2,),

@@ -42,7 +42,13 @@ def facts(space: WeightSpace) -> dict[str, Any]:
             for i, group in enumerate(space.groups)
         ],
         "scales": [
-            {"name": c.name, "group": c.group, "values": c.values.name, "product_of": c.product_of}
+            {
+                "name": c.name,
+                "group": c.group,
+                "values": c.values.name,
+                "product_of": c.product_of,
+                "unit_over": c.unit_over,
+            }
             for c in space.scales
         ],
         "phases": [{"name": c.name, "group": c.group, "period": c.period} for c in space.phases],

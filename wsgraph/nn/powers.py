@@ -29,6 +29,9 @@ def over_parts(space: WeightSpace, scale: Scale, group: int, above: int) -> Scal
     found = []
     for factor in scale:
         own = space.scales[factor.scale_class].group
+        over = space.scales[factor.scale_class].unit_over
+        if over is not None and space.groups[above].size <= space.groups[over].size:
+            continue
         count = space.groups[group].size // space.groups[own].size
         free = free_class(space, factor.scale_class)
         number: int | None = factor.scale_class

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wsgraph.space.canonical_plan import Evidence, Freedom, evidence, plan
 from wsgraph.space.canonical_tables import Table, for_parts
-from wsgraph.space.part_products import free_class, product
+from wsgraph.space.part_products import free_class, product, with_product_one
 from wsgraph.space.parts import Axis
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class _Solution:
         sizes = [space.groups[c.group].size for c in space.scales]
         self.values = [torch.ones(*batch, n, dtype=torch.float64, device=device) for n in sizes]
         self.known = [torch.zeros(*batch, n, dtype=torch.bool, device=device) for n in sizes]
+        self.read, self.told, self.weight = list(self.values), list(self.known), [v - 1 for v in self.values]
 
     def solve(self) -> list[Tensor]:
         """Follow the plan, then try all evidence for units that it left out: zeros stood there."""
@@ -57,7 +58,7 @@ class _Solution:
         while pending := [c for c in pending if not bool(self.known[c].all())]:
             if not sum(self._update(item) for c in pending for item in table[c]):
                 first = pending[0]  # of several that occur together only, one is free to stay 1
-                self._note(first, self.values[first], torch.ones_like(self.known[first]))
+                self._note(first, torch.ones_like(self.known[first]))
         return self.values
 
     def _update(self, item: Evidence) -> bool:
@@ -67,12 +68,22 @@ class _Solution:
             return False
         signed, energy = (sum(sums) for sums in zip(*(self._sums(here, *p) for p in item.places), strict=True))
         values, found = self.freedom.read(signed, energy, item.exponent)
-        found = found & ~self.known[here]
-        self._note(here, torch.where(found, values, self.values[here]), self.known[here] | found)
+        found = found & ~self.told[here]
+        self.read[here] = torch.where(found, values, self.read[here])
+        self.weight[here] = torch.where(found, signed.abs(), self.weight[here])
+        self.told[here] = self.told[here] | found
+        self._note(here, self.told[here])
         return bool(found.any())
 
-    def _note(self, here: int, values: Tensor, known: Tensor) -> None:
-        """Multipliers of a free class, and those of the larger units that follow from them."""
+    def _note(self, here: int, known: Tensor) -> None:
+        """What was read of a free class becomes its multipliers, and those of larger units follow from them."""
+        values, over = self.read[here], self.space.scales[here].unit_over
+        if over is not None:
+            units = self.space.groups[over].size
+            parts = known.unflatten(-1, (units, -1))
+            known = parts.all(-1, keepdim=True).expand_as(parts).flatten(-2)
+            values = with_product_one(values, self.told[here], self.weight[here], units)
+            values = torch.where(known, values, 1.0)
         for c, scale_class in enumerate(self.space.scales):
             if c == here:
                 self.values[c], self.known[c] = values, known

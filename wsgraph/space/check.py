@@ -82,14 +82,23 @@ def _check_parent(space: WeightSpace, group: NeuronGroup) -> None:
 
 
 def _check_product(space: WeightSpace, scale_class: ScaleClass) -> None:
+    if scale_class.unit_over is not None:
+        _check_index(scale_class.unit_over, len(space.groups), f"group of larger units of {scale_class.name!r}")
+        if scale_class.product_of is not None or not _has_parts(space, scale_class.unit_over, scale_class.group):
+            raise SpaceError(f"Scale class {scale_class.name!r} has the product 1 over units that are no parts.")
     if scale_class.product_of is None:
         return
     _check_index(scale_class.product_of, len(space.scales), f"class of the parts of {scale_class.name!r}")
     parts = space.scales[scale_class.product_of]
     if parts.product_of is not None or parts.values is not scale_class.values:
         raise SpaceError(f"Scale class {scale_class.name!r} is no product of free multipliers of its own kind.")
-    if space.groups[scale_class.group].size != 1 and scale_class.group not in ancestors(space, parts.group):
+    if not _has_parts(space, scale_class.group, parts.group):
         raise SpaceError(f"Scale class {scale_class.name!r} is a product over units that are no parts of its own.")
+
+
+def _has_parts(space: WeightSpace, group: int, parts: int) -> bool:
+    """Whether the units of a group consist of those of another one: a single unit of all."""
+    return space.groups[group].size == 1 or group in ancestors(space, parts)
 
 
 def _check_scale(space: WeightSpace, scale: Scale, group: int, owner: str) -> None:

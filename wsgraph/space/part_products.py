@@ -1,10 +1,11 @@
-"""Multipliers of larger units that are products over their parts."""
+"""Multipliers of larger units that are products over their parts, and multipliers of parts whose product is 1."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -33,3 +34,23 @@ def num_parts(space: WeightSpace, number: int) -> int:
     """How many multipliers of its free class make one of a class: 1 for a free class."""
     sizes = [space.groups[space.scales[c].group].size for c in (free_class(space, number), number)]
     return sizes[0] // max(sizes[1], 1)
+
+
+def with_product_one(values: Tensor, told: Tensor, weight: Tensor, units: int) -> Tensor:
+    """Multipliers ``[..., parts]`` that are changed as little as can be, so that their product over each unit is 1.
+
+    Magnitudes are divided by their geometric mean; where signs have the product -1, that of the least weight turns.
+
+    Args:
+        values: The multipliers.
+        told: Whether each is known. Where some of a unit are not, these make up for the others.
+        weight: Of each; those that are not known have none.
+        units: The number of larger units.
+    """
+    values, told, weight = (t.unflatten(-1, (units, -1)) for t in (values, told, torch.where(told, weight, -1.0)))
+    takes = torch.where(told.all(-1, keepdim=True), torch.ones_like(values), (~told).to(values))
+    logs = values.abs().log()
+    logs = logs - takes * logs.sum(-1, keepdim=True) / takes.sum(-1, keepdim=True)
+    least = torch.zeros_like(told).scatter(-1, weight.argmin(-1, keepdim=True), True)
+    signs = torch.where(least, values.sign().prod(-1, keepdim=True), 1.0) * values.sign()
+    return (logs.exp() * signs).flatten(-2)

@@ -136,7 +136,9 @@ def _layer_row(space: WeightSpace, operator: Operator) -> Row:
 
 
 def _words(scale_class: ScaleClass) -> str:
-    return _WORDS[scale_class.values] if scale_class.product_of is None else "products over the parts"
+    if scale_class.product_of is not None:
+        return "products over the parts"
+    return _WORDS[scale_class.values] + ("" if scale_class.unit_over is None else " of product 1")
 
 
 def _kind_of(scale_class: ScaleClass) -> str:

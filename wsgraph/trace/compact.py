@@ -38,6 +38,7 @@ def _without_classes(space: WeightSpace) -> WeightSpace:
 
 def _without_groups(space: WeightSpace) -> WeightSpace:
     used = {layer.group for layer in space.layers} | {c.group for c in space.scales} | {c.group for c in space.phases}
+    used |= {c.unit_over for c in space.scales if c.unit_over is not None}
     used |= {axis.group for block in space.blocks for axis in block.axes}
     for group in sorted(used):
         parent = space.groups[group].parent
@@ -49,7 +50,10 @@ def _without_groups(space: WeightSpace) -> WeightSpace:
     return replace(
         space,
         groups=tuple(replace(g, parent=None if g.parent is None else number[g.parent]) for g in groups),
-        scales=tuple(replace(c, group=number[c.group]) for c in space.scales),
+        scales=tuple(
+            replace(c, group=number[c.group], unit_over=None if c.unit_over is None else number[c.unit_over])
+            for c in space.scales
+        ),
         phases=tuple(replace(c, group=number[c.group]) for c in space.phases),
         layers=tuple(replace(layer, group=number[layer.group]) for layer in space.layers),
         blocks=tuple(

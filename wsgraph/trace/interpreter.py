@@ -24,7 +24,7 @@ from wsgraph.trace.registry import find_rule, is_transparent
 from wsgraph.trace.rules.arithmetic import opened_together, summed
 from wsgraph.trace.rules.pointwise import elementwise
 from wsgraph.trace.rules.shape import zeros
-from wsgraph.trace.scales import bound_groups
+from wsgraph.trace.scales import lost_groups
 from wsgraph.trace.solve import partition
 from wsgraph.trace.tracer import Tracer, flatten_values
 from wsgraph.trace.value import NotCovered, Value
@@ -139,12 +139,12 @@ class _Interpreter:
             return []
         units = partition(self.tracer.legs)
         pieces = {alike: self.values[node.all_input_nodes[0]] for alike, node in reductions.items()}
-        bound = bound_groups(self.tracer.legs, units)
+        lost = lost_groups(self.tracer.legs, units)
         return [
             alike
             for alike, node in reductions.items()
             if change_places(units, pieces[alike], alike.first.dim, self.values[node])
-            and not any(bound.intersection(units.group[units.slot[label[LEG]]].flat) for label in pieces[alike].labels)
+            and not any(lost.intersection(units.group[units.slot[label[LEG]]].flat) for label in pieces[alike].labels)
         ]
 
     def _placeholder(self, node: fx.Node, spec: Any) -> Any:

@@ -31,31 +31,31 @@ def solve_scales(legs: Legs, units: Partition, names: list[str]) -> tuple[tuple[
     members = np.flatnonzero(units.is_first[units.slot])
     products = OverParts(legs, units)
     (magnitude, _), (sign, _) = _solutions(legs, units, products)
+    free = [{unknown for leg in members.tolist() for unknown in solution[leg]} for solution in (magnitude, sign)]
     classes: list[ScaleClass] = []
     numbers: dict[int, int] = {}
     counts: dict[int, int] = defaultdict(int)
-    for leg in members[np.argsort(units.group[units.slot[members]], kind="stable")].tolist():
-        values = ScaleSet.of(leg in magnitude[leg], leg in sign[leg])
-        if values is not ScaleSet.ONE:
-            group = int(units.group[units.slot[leg]])
-            counts[group] += 1
-            numbers[leg] = len(classes)
-            suffix = f".{counts[group]}" if counts[group] > 1 else ""
-            classes.append(ScaleClass(names[group] + suffix, group, values))
-    for number, (leg, group) in enumerate(products.places, start=1):
-        if leg in numbers:
-            of = classes[numbers[leg]]
-            numbers[-number] = len(classes)
-            classes.append(ScaleClass(f"Π {of.name}", group, of.values, numbers[leg]))
+    order = {u: (products.leg_of(u) != u, products.group_of(u), u < 0, abs(u)) for u in free[0] | free[1]}
+    for unknown in sorted(order, key=order.__getitem__):
+        values, group = ScaleSet.of(*(unknown in used for used in free)), products.group_of(unknown)
+        numbers[unknown] = len(classes)
+        if products.leg_of(unknown) != unknown:
+            of = numbers[products.leg_of(unknown)]
+            classes.append(ScaleClass(f"Π {classes[of].name}", group, classes[of].values, of))
+            continue
+        counts[group] += 1
+        suffix = f".{counts[group]}" if counts[group] > 1 else ""
+        over = products.places[-1 - unknown].above if products.is_bound(unknown) else None
+        classes.append(ScaleClass(names[group] + suffix, group, values, None, over))
     return tuple(classes), {leg: _scale(magnitude[leg], sign[leg], numbers) for leg in members.tolist()}
 
 
-def bound_groups(legs: Legs, units: Partition) -> set[int]:
-    """The groups of parts whose multipliers could be other than 1, if their products were not bound to some value."""
+def lost_groups(legs: Legs, units: Partition) -> set[int]:
+    """The groups of parts with multipliers other than 1 that no class can hold, since their products are told."""
     products = OverParts(legs, units)
     if not products.products:
         return set()
-    return {products.group_of(leg) for _, bound in _solutions(legs, units, products) for leg in bound}
+    return {products.group_of(leg) for _, lost in _solutions(legs, units, products) for leg in lost}
 
 
 def _solutions(legs: Legs, units: Partition, products: OverParts) -> list[tuple[dict[int, Expression], set[int]]]:
@@ -76,37 +76,53 @@ def _odd(coefficient: Fraction) -> Fraction:
 def _solved(
     facts: list[Expression], products: OverParts, members: list[int], reduce: Callable[[Fraction], Fraction]
 ) -> tuple[dict[int, Expression], set[int]]:
-    """Every leg by free legs of its own unit and of the larger units that it is a part of, and by sums over parts.
+    """Every leg by free unknowns of its own unit and of the larger units that it is a part of.
 
     Where it would take others, those have the multiplier 1: the equations of the first unit do not tell which of their
-    units belongs to which. So do free legs whose sum over parts is not free: these are returned, too.
+    units belongs to which. So do free legs whose sum over parts is told and has no equal shares: these are returned,
+    too.
     """
     facts = facts + [{leg: Fraction(1)} for leg in sorted(products.unlike)]
-    bound: set[int] = set()
+    lost: set[int] = set()
     sums: list[Expression] = []
     while True:
         unknowns = [*members, *range(-len(products.places), 0)]
         solution = eliminate([*facts, *sums], unknowns, products.level, reduce)
-        still = {u for leg, form in solution.items() for u in form if not products.is_above(leg, u)}
+        still = {u for leg in members for u in solution[leg] if not products.is_above(leg, u)}
         if not still and (found := products.equations(solution)) != sums:
             parts = {leg for _, terms in products.products for leg, _ in terms}
             facts = facts + [_difference(leg, solution[leg]) for leg in sorted(parts)]
             sums = found
             continue
-        still = still or {u for u in _sums_in(sums) if not {u, products.leg_of(u)} <= _free(solution)}
-        if not still:
-            return solution, bound
-        legs = {products.leg_of(u) for u in still if u < 0}
-        facts = [{u: Fraction(1)} for u in sorted(still | legs)] + facts
-        bound |= legs
+        shares, told = _told(products, sums, solution, reduce)
+        still = still or told
+        if not still and not shares:
+            return solution, lost
+        if still:
+            lost |= {products.leg_of(u) for u in still if u < 0}
+            facts = [{u: Fraction(1)} for u in sorted(still | lost)] + facts
+        else:
+            facts = facts + shares
+
+
+def _told(
+    products: OverParts, sums: list[Expression], solution: dict[int, Expression], reduce: Callable[[Fraction], Fraction]
+) -> tuple[list[Expression], set[int]]:
+    """Legs whose sums over parts are told by these and their shares, and unknowns that are told in another way."""
+    free, shares, told = _free(solution), [], set()
+    for unknown in sorted({u for form in sums for u in form if u < 0 and not products.is_bound(u)} - free):
+        leg = products.leg_of(unknown)
+        share = products.bound(unknown, reduce, solution[unknown]) if leg in free and leg >= 0 else None
+        shares += [] if share is None else [share]
+        told |= {unknown} if share is None else set()
+    used = {u for leg, form in solution.items() if leg >= 0 for u in form if u < 0}
+    told |= {u for u in used if products.leg_of(u) not in free}
+    told |= {u for u, form in solution.items() if products.is_bound(u) and form and u not in free}
+    return shares, told
 
 
 def _free(solution: dict[int, Expression]) -> set[int]:
     return {unknown for unknown, form in solution.items() if unknown in form}
-
-
-def _sums_in(equations: list[Expression]) -> set[int]:
-    return {unknown for equation in equations for unknown in equation if unknown < 0}
 
 
 def _difference(leg: int, form: Expression) -> Expression:
