@@ -476,16 +476,22 @@ class BilinearProduct(nn.Module):
 
 
 class ProductsOfPieces(nn.Module):
-    """Products of three, and of two pieces of one value, which change places unit by unit."""
+    """Products of three, and of two pieces of one value, which change places unit by unit.
+
+    The multipliers of the first are free, those of the second have magnitudes of product 1, and those of the third have
+    the product 1.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.hidden, self.head = nn.Linear(3, 12), nn.Linear(4, 6), nn.Linear(3, 2)
+        self.stem, self.second, self.third = nn.Linear(3, 12), nn.Linear(4, 9), nn.Linear(3, 6)
+        self.head = nn.Linear(3, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         a, b, c = self.stem(x).chunk(3, -1)
-        d, e = self.hidden(a * b * c).chunk(2, -1)
-        return self.head(torch.tanh(d) * torch.tanh(e))
+        d, e, f = self.second(a * b * c).chunk(3, -1)
+        g, h = self.third(torch.tanh(d * e * f)).chunk(2, -1)
+        return self.head(torch.sigmoid(g * h))
 
 
 def bilinear_product() -> BilinearProduct:

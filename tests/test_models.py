@@ -500,6 +500,7 @@ def normalised(norm) -> nn.Sequential:
             for n in ("TiedAutoencoder", "SharedBlock", "mlp_no_bias")
         ),
         *(pytest.param(*SMALL[n][:1], SMALL[n][1][-1], id=n) for n in ("MixedActivations", "bilinear_product")),
+        pytest.param(*SMALL["ProductsOfPieces"][:1], 3, id="ProductsOfPieces"),
         pytest.param(lambda: normalised(nn.BatchNorm1d(8)), 3, id="batch_norm"),
         pytest.param(lambda: normalised(nn.BatchNorm1d(8, affine=False)), 3, id="plain_batch_norm"),
         pytest.param(lambda: normalised(nn.LayerNorm(8)), 3, id="layer_norm"),

@@ -36,21 +36,22 @@ def num_parts(space: WeightSpace, number: int) -> int:
     return sizes[0] // max(sizes[1], 1)
 
 
-def with_product_one(values: Tensor, told: Tensor, weight: Tensor, units: int) -> Tensor:
-    """Multipliers ``[..., parts]`` that are changed as little as can be, so that their product over each unit is 1.
+def with_product(values: Tensor, told: Tensor, weight: Tensor, total: Tensor) -> Tensor:
+    """Multipliers ``[..., parts]`` that are changed as little as can be, so that they have this product over each unit.
 
-    Magnitudes are divided by their geometric mean; where signs have the product -1, that of the least weight turns.
+    Magnitudes are multiplied by one number; where the sign is another, that of the least weight turns.
 
     Args:
         values: The multipliers.
         told: Whether each is known. Where some of a unit are not, these make up for the others.
         weight: Of each; those that are not known have none.
-        units: The number of larger units.
+        total: The products, ``[..., units]``.
     """
-    values, told, weight = (t.unflatten(-1, (units, -1)) for t in (values, told, torch.where(told, weight, -1.0)))
+    weight = torch.where(told, weight, -1.0)
+    values, told, weight = (t.unflatten(-1, (total.shape[-1], -1)) for t in (values, told, weight))
     takes = torch.where(told.all(-1, keepdim=True), torch.ones_like(values), (~told).to(values))
-    logs = values.abs().log()
-    logs = logs - takes * logs.sum(-1, keepdim=True) / takes.sum(-1, keepdim=True)
+    missing = total.abs().log()[..., None] - values.abs().log().sum(-1, keepdim=True)
+    sizes = values.abs() * (takes * missing / takes.sum(-1, keepdim=True)).exp()
     least = torch.zeros_like(told).scatter(-1, weight.argmin(-1, keepdim=True), True)
-    signs = torch.where(least, values.sign().prod(-1, keepdim=True), 1.0) * values.sign()
-    return (logs.exp() * signs).flatten(-2)
+    wrong = total.sign()[..., None] * values.sign().prod(-1, keepdim=True)
+    return (sizes * values.sign() * torch.where(least, wrong, 1.0)).flatten(-2)

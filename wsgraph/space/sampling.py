@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space.draws import device_of, normal, uniform, whole
-from wsgraph.space.part_products import with_product_one
+from wsgraph.space.part_products import with_product
 from wsgraph.space.scale import ScaleClass
 from wsgraph.space.symmetry import Symmetry
 
@@ -91,8 +91,8 @@ def _multipliers(
     if scale and scale_class.values.has_sign:
         out = out * (2 * whole(0, 1, *shape, generator=generator) - 1)
     if scale_class.unit_over is not None:
-        units = space.groups[scale_class.unit_over].size
-        out = with_product_one(out, torch.ones_like(out, dtype=torch.bool), torch.ones_like(out), units)
+        total = out.new_ones(*batch, space.groups[scale_class.unit_over].size)
+        out = with_product(out, torch.ones_like(out, dtype=torch.bool), torch.ones_like(out), total)
     return out
 
 
