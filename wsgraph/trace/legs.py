@@ -4,6 +4,7 @@ A *leg* is one index of one axis of a parameter, or one unit that an operator ma
 
 - ``relate``: these legs are the same unit (they are permuted together), and a product of their multipliers is 1;
 - ``nest``: these legs are parts of a larger unit (an attention head, a convolution group), which moves as a whole;
+- ``multiply``: these legs are parts of a larger unit, whose multiplier is the product of theirs;
 - ``restrict``: the magnitude or the sign of a leg's multiplier is 1;
 - ``mark``: these legs are used alike, and not as others are;
 - ``hold``: these legs cannot change places, but may have multipliers;
