@@ -475,6 +475,25 @@ class BilinearProduct(nn.Module):
         return self.head(torch.cat((self.left(x) * self.right(x), self.gated(x)), dim=-1))
 
 
+class ProductsOfPieces(nn.Module):
+    """Products of three, and of two pieces of one value, which change places unit by unit.
+
+    The multipliers of the first are free, those of the second have magnitudes of product 1, and those of the third have
+    the product 1.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.second, self.third = nn.Linear(3, 12), nn.Linear(4, 9), nn.Linear(3, 6)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b, c = self.stem(x).chunk(3, -1)
+        d, e, f = self.second(a * b * c).chunk(3, -1)
+        g, h = self.third(torch.tanh(d * e * f)).chunk(2, -1)
+        return self.head(torch.sigmoid(g * h))
+
+
 def bilinear_product() -> BilinearProduct:
     """A network of products."""
     return BilinearProduct()
@@ -539,6 +558,7 @@ SMALL: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "SqueezeExcite": (SqueezeExcite, (2, 3, 8, 8)),
     "Unknown": (Unknown, (2, 3)),
     "bilinear_product": (bilinear_product, (2, 3)),
+    "ProductsOfPieces": (ProductsOfPieces, (2, 3)),
 }
 
 LARGE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {

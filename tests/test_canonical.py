@@ -446,7 +446,9 @@ ZEROS = {
 
 
 @pytest.mark.parametrize("zeros", ZEROS)
-@pytest.mark.parametrize("name", ["mlp", "tanh", "siren", "cnn", "residual_mlp", "attention", "gated", "recurrent"])
+@pytest.mark.parametrize(
+    "name", ["mlp", "tanh", "siren", "cnn", "residual_mlp", "attention", "gated", "recurrent", "ProductsOfPieces"]
+)
 def test_zeros_and_dead_units(zeros, name, cases):
     case = cases(name)
     weights = case.weights.clone()

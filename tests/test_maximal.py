@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from wsgraph import trace
-from wsgraph.space import MatrixSet, ScaleSet, WeightSpace
+from wsgraph.space import MatrixSet, ScaleClass, ScaleSet, WeightSpace
 
 
 def num_finite(space: WeightSpace) -> int:
@@ -31,12 +31,20 @@ def num_continuous(space: WeightSpace) -> int:
         kinds = {MatrixSet.GENERAL: n**2, MatrixSet.ORTHOGONAL: n * (n - 1) // 2, MatrixSet.COMPLEX: n}
         total += pieces * kinds.get(group.linear, 0)
     general = {i for i, group in enumerate(space.groups) if group.linear is MatrixSet.GENERAL}
-    magnitudes = [c.group for c in space.scales if c.values.has_magnitude and c.group not in general]
-    return total + sum(space.groups[group].size for group in magnitudes)
+    free = [c for c in space.scales if c.values.has_magnitude and c.group not in general]
+    return total + sum(num_free(space, c) for c in free)
+
+
+def num_free(space: WeightSpace, scale_class: ScaleClass) -> int:
+    """The dimension of a class: none for products, and one less for every unit over whose parts the product is 1."""
+    if scale_class.product_of is not None:
+        return 0
+    over = scale_class.unit_over
+    return space.groups[scale_class.group].size - (0 if over is None else space.groups[over].size)
 
 
 def num_signs(space: WeightSpace) -> int:
-    return sum(space.groups[c.group].size for c in space.scales if c.values is ScaleSet.SIGN)
+    return sum(num_free(space, c) for c in space.scales if c.values is ScaleSet.SIGN)
 
 
 def mlp(activation, widths):
@@ -215,6 +223,11 @@ JOINS = {
     "minimum": lambda a, b, c: torch.minimum(torch.minimum(a, b), c),
     "sum": lambda a, b, c: torch.tanh(a) + (torch.tanh(b) + torch.tanh(c)),
     "squares": lambda a, b, c: a * a + b * b + c * c,
+    "product": lambda a, b, c: a * (b * c),
+    "product_of_tanh": lambda a, b, c: torch.tanh(a) * torch.tanh(b) * torch.tanh(c),
+    "product_and_sigmoid": lambda a, b, c: torch.sigmoid(a * b * c),
+    "product_and_tanh": lambda a, b, c: torch.tanh(a * b * c),
+    "product_of_slopes": lambda a, b, c: F.leaky_relu(a) * F.leaky_relu(b) * F.leaky_relu(c),
 }
 
 
@@ -226,7 +239,12 @@ def test_pieces_that_one_operator_treats_alike_change_places(cut):
 
 
 @pytest.mark.parametrize(
-    ("join", "signs", "magnitudes"), [("maximum", 0, 4), ("minimum", 0, 4), ("sum", 4, 0), ("squares", 12, 4)]
+    ("join", "signs", "magnitudes"),
+    [
+        *(("maximum", 0, 4), ("minimum", 0, 4), ("sum", 4, 0), ("squares", 12, 4)),
+        *(("product", 0, 12), ("product_of_slopes", 0, 12), ("product_of_tanh", 12, 0)),
+        *(("product_and_sigmoid", 0, 8), ("product_and_tanh", 12, 8)),
+    ],
 )
 def test_pieces_of_any_sum_or_maximum_change_places(join, signs, magnitudes):
     space = trace(Pieces(CUTS["chunk"], JOINS[join]), torch.zeros(2, 3))

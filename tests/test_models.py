@@ -41,6 +41,7 @@ SPACES = [
     *("layer_norm_mlp", "large_kernels"),
 ]
 MORE_SPACES = ["grouped_cnn", "SharedBlock", "SqueezeExcite", "InputSkip", "mlp_no_bias", "Narrow"]
+MORE_SPACES += ["ProductsOfPieces"]
 TIGHT = {torch.float64: 1e-10, torch.float32: 1e-4}
 CHANNELS = {DualFlow: 8, ScaleGMN: 8, MonomialNFN: 3, FlatMLP: 16}
 
@@ -499,6 +500,7 @@ def normalised(norm) -> nn.Sequential:
             for n in ("TiedAutoencoder", "SharedBlock", "mlp_no_bias")
         ),
         *(pytest.param(*SMALL[n][:1], SMALL[n][1][-1], id=n) for n in ("MixedActivations", "bilinear_product")),
+        pytest.param(*SMALL["ProductsOfPieces"][:1], 3, id="ProductsOfPieces"),
         pytest.param(lambda: normalised(nn.BatchNorm1d(8)), 3, id="batch_norm"),
         pytest.param(lambda: normalised(nn.BatchNorm1d(8, affine=False)), 3, id="plain_batch_norm"),
         pytest.param(lambda: normalised(nn.LayerNorm(8)), 3, id="layer_norm"),

@@ -320,6 +320,7 @@ def test_corrupted_descriptions_are_refused():
     optional = {"pins", "kernel", "shift", "scale", "eps", "activation", "output", "pointwise", "same_as", "fixed"}
     optional |= {"source", "block", "target_axis", "dtype", "is_parameter", "operator", "args"}
     optional |= {"phases", "phase", "turns", "pieces", "parent", "linear", "across", "hidden"}
+    optional |= {"product_of", "unit_over"}
     for path in fields_of_dicts:
         for spoil in ("lost", "type", "extra"):
             broken = copy.deepcopy(tree)

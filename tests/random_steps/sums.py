@@ -114,6 +114,29 @@ def gate(at: Place, form: str, bias: bool) -> nn.Module:
     return makers[form]()
 
 
+PIECES = {
+    "product": lambda x: x.prod(-1),
+    "tanh": lambda x: torch.tanh(x).prod(-1),
+    "after": lambda x: torch.relu(x.prod(-1)),
+    "bounded": lambda x: torch.tanh(x.prod(-1)),
+    "written_out": lambda x: x[..., 1] * x[..., 0] * x[..., -1] if x.shape[-1] > 2 else x[..., 0] * x[..., 1],
+    "normalised": lambda x: (x / (1 + x.prod(-1, keepdim=True).abs())).sum(-1),
+    "norm_behind": lambda x: F.normalize(x.prod(-1), dim=-1, eps=1e-3),
+    "sum_behind": lambda x: x.prod(-1) - x.prod(-1).mean(-1, keepdim=True),
+    "told_apart": lambda x: x.prod(-1) + x[..., 0],
+    "maximum": lambda x: x.amax(-1) * x.amin(-1),
+}
+
+
+@register(count=(2, 3), form=tuple(PIECES), bias=(True, False))
+def pieces(at: Place, count: int, form: str, bias: bool) -> nn.Module:
+    """Pieces of one value that are multiplied, unit by unit."""
+    return Formula(
+        lambda x, f: PIECES[form](f(x).movedim(at.dim, -1).unflatten(-1, (count, 4)).mT).movedim(-1, at.dim),
+        affine(at, 4 * count, bias),
+    )
+
+
 @register(experts=(2, 3), form=("stacked", "loop", "one tensor", "hard"), tied=(False, True))
 def mixture(at: Place, experts: int, form: str, tied: bool) -> nn.Module:
     """Experts, weighted by a softmax; with the same second layer for all if tied."""

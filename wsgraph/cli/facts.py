@@ -42,7 +42,16 @@ def facts(space: WeightSpace) -> dict[str, Any]:
             }
             for i, group in enumerate(space.groups)
         ],
-        "scales": [{"name": c.name, "group": c.group, "values": c.values.name} for c in space.scales],
+        "scales": [
+            {
+                "name": c.name,
+                "group": c.group,
+                "values": c.values.name,
+                "product_of": c.product_of,
+                "unit_over": c.unit_over,
+            }
+            for c in space.scales
+        ],
         "phases": [{"name": c.name, "group": c.group, "period": c.period} for c in space.phases],
         "pins": [
             {"where": pin.where, "operator": pin.operator, "reason": pin.reason, "units": pin.num_units}

@@ -20,7 +20,7 @@ ROLES = {"shift": "bias", "operand": "part"}
 
 OPERATORS = (
     *("input", "data", "linear", "pointwise", "mean", "sum", "amax", "amin", "softmax", "log_softmax"),
-    *("batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "product", "other"),
+    *("batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "product", "prod", "other"),
 )
 """Vocabulary of node types."""
 

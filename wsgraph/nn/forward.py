@@ -18,6 +18,7 @@ from wsgraph.nn.operands import (
     mean_over_others,
     multiplied,
     operands_of,
+    parts_multiplied,
     wide_biases,
 )
 from wsgraph.nn.pointwise import apply_pointwise
@@ -108,6 +109,8 @@ class Forward(nn.Module):
             return self._normalised(i, operands, weights)
         if layer.operator == "product":
             operands = multiplied(space, operands)
+        if layer.operator == "prod":
+            operands = parts_multiplied(space, i, operands)
         value = gathered(space, i, operands, powers(space, (layer.scale, 1)), self._zeros(i, weights))
         if "softmax" in layer.operator:
             value = getattr(torch, layer.operator)(in_pieces(space, i, value), dim=2).flatten(1, 2)

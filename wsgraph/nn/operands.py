@@ -10,7 +10,7 @@ from torch import Tensor
 from wsgraph.graph.links import common_pieces
 from wsgraph.nn.aligned import aligned
 from wsgraph.nn.pointwise import carried, keeps_scales
-from wsgraph.nn.powers import Powers, part, powers
+from wsgraph.nn.powers import Powers, over_parts, part, powers
 from wsgraph.nn.structure import mixes, structure
 from wsgraph.space import Connection, WeightSpace
 from wsgraph.space.across import crosses
@@ -155,6 +155,18 @@ def multiplied(space: WeightSpace, operands: list[Operand]) -> list[Operand]:
         return operands
     state = aligned(space, whole.state, whole.group, parts.group) * parts.state
     return [Operand(state, (*whole.scale, *parts.scale), parts.group)]
+
+
+def parts_multiplied(space: WeightSpace, layer: int, operands: list[Operand]) -> list[Operand]:
+    """The products of operands over the parts of a layer's units; without those whose multiplier no class holds."""
+    group, found = space.layers[layer].group, []
+    count = space.groups[group].size
+    for operand in operands if count else ():
+        if common_pieces(space, operand.group, group) == count:
+            scale = over_parts(space, operand.scale, operand.group, group)
+            state = operand.state.unflatten(1, (count, -1)).prod(2)
+            found += [] if scale is None else [Operand(state, scale, group)]
+    return found
 
 
 def before_norm(space: WeightSpace, layer: int) -> Powers:

@@ -39,13 +39,15 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
     1. *Half turns*: each bias before a sine is brought into [-period / 2, period / 2].
     2. *Magnitudes*: classes are visited in the order of the forward pass, and the numbers that enter the first layer
        that carries a class (weights and bias; gain and shift of a normalisation) get norm 1 for each unit. Where all of
-       them are zero, other layers count, and then the outgoing numbers.
+       them are zero, other layers count, and then the outgoing numbers. Where multipliers have the product 1 over the
+       parts of a larger unit, its parts get one norm.
     3. *Bases* of general linear groups: rows become orthonormal on the side where M acts, and orthogonal on the other.
        Planes are turned to their principal axes. Then bases of orthogonal groups: all rows become orthogonal.
     4. *Balance*: one more number for all units of a class makes the weights of all layers of one size, as far as that
        can be done: :func:`~wsgraph.space.canonical_balance.balance`.
     5. *Signs*: in the same order and from the same numbers as magnitudes, the sum Σ r w |w| of each unit is made
-       positive. The fixed r > 0 depend on the kernel position, and on the place of units that keep theirs.
+       positive (where signs have the product 1, all but the smallest). The fixed r > 0 depend on the kernel position,
+       and on the place of units that keep theirs.
     6. *Order*: units are sorted by :func:`~wsgraph.space.canonical_order.unit_keys`, combinations of their incoming and
        outgoing numbers with fixed coefficients, in which each neighbour counts by its own key; units with parts count
        by these, too.

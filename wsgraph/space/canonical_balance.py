@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wsgraph.space.canonical_plan import Freedom
 from wsgraph.space.canonical_tables import Table
+from wsgraph.space.part_products import free_class, num_parts
 
 if TYPE_CHECKING:
     from wsgraph.space.weight_space import WeightSpace
@@ -34,7 +35,9 @@ def balance(space: WeightSpace, tables: Sequence[Table], freedom: Freedom) -> li
     for row, block in enumerate(uses):
         for axis in space.blocks[block].axes:
             for c, exponent in freedom.exponents(axis.scale).items():
-                powers[row, c] += exponent
+                free = free_class(space, c)
+                if space.scales[free].unit_over is None:  # one number for all units would be 1
+                    powers[row, free] += exponent * num_parts(space, c)
     sizes = [space.groups[c.group].size for c in space.scales]
     if not powers.any():
         return [torch.ones(n, dtype=torch.float64) for n in sizes]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from wsgraph.space.part_products import free_class
 from wsgraph.space.scale import Scale
 
 if TYPE_CHECKING:
@@ -69,17 +70,18 @@ def signs(space: WeightSpace) -> Freedom:
     return Freedom(exponents, read)
 
 
-def evidence(space: WeightSpace, freedom: Freedom) -> dict[int, list[Evidence]]:
+def evidence(space: WeightSpace, freedom: Freedom, products: bool = False) -> dict[int, list[Evidence]]:
     """For every class: what enters each layer that carries it, in the order of the forward pass, then each block.
 
-    Classes come in the order of the first layer that they enter.
+    Classes come in the order of the first layer that they enter: free ones, or those that are products over parts.
     """
     found: dict[int, dict[tuple[int, float], dict[tuple[int, int], None]]] = defaultdict(lambda: defaultdict(dict))
     incoming = [(c.target, c.block, c.target_axis) for c in space.connections if c.block is not None]
     rest = [(len(space.layers) + b, b, a) for b, block in enumerate(space.blocks) for a in range(len(block.axes))]
     for layer, block, axis in sorted(incoming) + rest:
         for c, exponent in freedom.exponents(space.blocks[block].axes[axis].scale).items():
-            found[c][layer, exponent][block, axis] = None
+            if (free_class(space, c) != c) == products:
+                found[c][layer, exponent][block, axis] = None
     table = {c: [Evidence(c, e, tuple(places)) for (_, e), places in items.items()] for c, items in found.items()}
     return {c: table[c] for c in sorted(table, key=lambda c: (min(found[c])[0], c))}
 
@@ -99,7 +101,7 @@ def plan(space: WeightSpace, freedom: Freedom) -> list[Evidence]:
 
     def is_known(item: Evidence, block: int, axis: int) -> bool:
         classes = [(i, c) for i, a in enumerate(space.blocks[block].axes) for c in freedom.exponents(a.scale)]
-        return not any(c in pending for i, c in classes if (i, c) != (axis, item.scale_class))
+        return not any(free_class(space, c) in pending for i, c in classes if (i, c) != (axis, item.scale_class))
 
     while step := next((item for item in left if all(is_known(item, *place) for place in item.places)), None):
         steps.append(step)

@@ -12,6 +12,7 @@ from torch import Tensor
 from wsgraph.space.across import for_parts, summed_parts
 from wsgraph.space.canonical_plan import Evidence, Freedom, evidence, plan
 from wsgraph.space.canonical_tables import Table
+from wsgraph.space.part_products import free_class, product, with_product
 from wsgraph.space.parts import Axis
 
 if TYPE_CHECKING:
@@ -47,17 +48,23 @@ class _Solution:
         sizes = [space.groups[c.group].size for c in space.scales]
         self.values = [torch.ones(*batch, n, dtype=torch.float64, device=device) for n in sizes]
         self.known = [torch.zeros(*batch, n, dtype=torch.bool, device=device) for n in sizes]
+        self.read, self.told, self.weight = list(self.values), list(self.known), [v - 1 for v in self.values]
 
     def solve(self) -> list[Tensor]:
         """Follow the plan, then try all evidence for units that it left out: zeros stood there."""
         for item in plan(self.space, self.freedom):
             self._update(item)
-        table = evidence(self.space, self.freedom)
+        table, products = (evidence(self.space, self.freedom, products) for products in (False, True))
         pending = sorted(table, key=lambda c: self.values[c].shape[-1])
         while pending := [c for c in pending if not bool(self.known[c].all())]:
-            if not sum(self._update(item) for c in pending for item in table[c]):
-                first = pending[0]  # of several that occur together only, one is free to stay 1
-                self.known[first] = torch.ones_like(self.known[first])
+            if sum(self._update(item) for c in pending for item in table[c]):
+                continue
+            if any(self._close(c) for c in pending) or any(
+                self._divide(i) for items in products.values() for i in items
+            ):
+                continue
+            first = pending[0]  # of several that occur together only, one is free to stay 1
+            self._note(first, torch.ones_like(self.known[first]))
         return self.values
 
     def _update(self, item: Evidence) -> bool:
@@ -67,10 +74,58 @@ class _Solution:
             return False
         signed, energy = (sum(sums) for sums in zip(*(self._sums(here, *p) for p in item.places), strict=True))
         values, found = self.freedom.read(signed, energy, item.exponent)
-        found = found & ~self.known[here]
-        self.values[here] = torch.where(found, values, self.values[here])
-        self.known[here] = self.known[here] | found
+        found = found & ~self.told[here]
+        self.read[here] = torch.where(found, values, self.read[here])
+        self.weight[here] = torch.where(found, signed.abs(), self.weight[here])
+        self.told[here] = self.told[here] | found
+        self._note(here, self.told[here])
         return bool(found.any())
+
+    def _close(self, here: int) -> bool:
+        """Let parts without evidence make up for the others, where their product is 1; whether there were any."""
+        over = self.space.scales[here].unit_over
+        if over is None:
+            return False
+        told = self.told[here].unflatten(-1, (self.space.groups[over].size, -1))
+        return self._settle(here, told.any(-1) & ~told.all(-1), torch.ones_like(told[..., 0], dtype=torch.float64))
+
+    def _divide(self, item: Evidence) -> bool:
+        """Let such parts make up for a product that is read from numbers behind it; whether there were any."""
+        free = free_class(self.space, item.scale_class)
+        if self.space.scales[free].unit_over is not None:
+            return False
+        signed, energy = (
+            sum(sums) for sums in zip(*(self._sums(item.scale_class, *p) for p in item.places), strict=True)
+        )
+        values, found = self.freedom.read(signed, energy, item.exponent)
+        return self._settle(free, found & ~self.known[item.scale_class], values)
+
+    def _settle(self, here: int, units: Tensor, total: Tensor) -> bool:
+        """Products over the parts of some larger units, ``[..., units]``; whether there are any."""
+        values = with_product(self.read[here], self.told[here], self.weight[here], total)
+        parts = units.repeat_interleave(values.shape[-1] // max(units.shape[-1], 1), dim=-1)
+        self.read[here] = torch.where(parts, values, self.read[here])
+        self.told[here] = self.told[here] | parts
+        self._note(here, self.told[here])
+        return bool(units.any())
+
+    def _note(self, here: int, known: Tensor) -> None:
+        """What was read of a free class becomes its multipliers, and those of larger units follow from them."""
+        values, over = self.read[here], self.space.scales[here].unit_over
+        if over is not None:
+            units = self.space.groups[over].size
+            parts = known.unflatten(-1, (units, -1))
+            known = parts.all(-1, keepdim=True).expand_as(parts).flatten(-2)
+            values = with_product(
+                values, self.told[here], self.weight[here], values.new_ones(*values.shape[:-1], units)
+            )
+            values = torch.where(known, values, 1.0)
+        for c, scale_class in enumerate(self.space.scales):
+            if c == here:
+                self.values[c], self.known[c] = values, known
+            elif free_class(self.space, c) == here:
+                self.values[c] = product(self.space, scale_class, values)
+                self.known[c] = product(self.space, scale_class, known).bool()
 
     def _sums(self, here: int, number: int, axis: int) -> tuple[Tensor, Tensor]:
         """Signed and absolute sums over the numbers beside each unit of a class whose other multipliers are known."""

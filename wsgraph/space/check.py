@@ -9,8 +9,9 @@ import numpy as np
 
 from wsgraph.errors import SpaceError
 from wsgraph.space.across import num_common
+from wsgraph.space.canonical_order import ancestors
 from wsgraph.space.parts import ROLES, Axis, Block, NeuronGroup
-from wsgraph.space.scale import Scale
+from wsgraph.space.scale import Scale, ScaleClass
 
 if TYPE_CHECKING:
     from wsgraph.space.weight_space import WeightSpace
@@ -28,6 +29,8 @@ def check(space: WeightSpace) -> None:
         _check_across(space, number, group)
     for scale_class in space.scales:
         _check_index(scale_class.group, len(space.groups), f"group of scale class {scale_class.name!r}")
+    for scale_class in space.scales:
+        _check_product(space, scale_class)
     for phase in space.phases:
         _check_index(phase.group, len(space.groups), f"group of phase class {phase.name!r}")
     for layer in space.layers:
@@ -109,6 +112,26 @@ def _check_across(space: WeightSpace, number: int, group: NeuronGroup) -> None:
     parts, count = space.groups[group.parent].size * space.groups[group.across].size, num_common(space, number)
     if group.size * count != parts:
         raise SpaceError(f"Group {group.name!r} has {group.size} units at {parts // max(count, 1)} crossings.")
+
+
+def _check_product(space: WeightSpace, scale_class: ScaleClass) -> None:
+    if scale_class.unit_over is not None:
+        _check_index(scale_class.unit_over, len(space.groups), f"group of larger units of {scale_class.name!r}")
+        if scale_class.product_of is not None or not _has_parts(space, scale_class.unit_over, scale_class.group):
+            raise SpaceError(f"Scale class {scale_class.name!r} has the product 1 over units that are no parts.")
+    if scale_class.product_of is None:
+        return
+    _check_index(scale_class.product_of, len(space.scales), f"class of the parts of {scale_class.name!r}")
+    parts = space.scales[scale_class.product_of]
+    if parts.product_of is not None or parts.values is not scale_class.values:
+        raise SpaceError(f"Scale class {scale_class.name!r} is no product of free multipliers of its own kind.")
+    if not _has_parts(space, scale_class.group, parts.group):
+        raise SpaceError(f"Scale class {scale_class.name!r} is a product over units that are no parts of its own.")
+
+
+def _has_parts(space: WeightSpace, group: int, parts: int) -> bool:
+    """Whether the units of a group consist of those of another one: a single unit of all."""
+    return space.groups[group].size == 1 or group in ancestors(space, parts)
 
 
 def _check_scale(space: WeightSpace, scale: Scale, group: int, owner: str) -> None:

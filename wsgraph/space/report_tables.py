@@ -53,7 +53,7 @@ def group_table(space: WeightSpace, length: int) -> Table:
     """A row for each neuron group, with its scale classes."""
     table = Table("group", "units", "permuted", "scale classes", title="Neuron groups", box=box.SIMPLE)
     for i, group in enumerate(space.groups):
-        classes = [f"{shorten(c.name, length)}: {_WORDS[c.values]}" for c in space.scales if c.group == i]
+        classes = [f"{shorten(c.name, length)}: {_words(c)}" for c in space.scales if c.group == i]
         classes += [f"{shorten(c.name, length)}: half turns" for c in space.phases if c.group == i]
         table.add_row(shorten(group.name, length), _size(space, i), _moved(space, i), "\n".join(classes) or "-")
     return table
@@ -67,7 +67,7 @@ def group_summary(space: WeightSpace, length: int) -> Table:
     rows = []
     for i, group in enumerate(space.groups):
         path = paths.get(group.name, tuple(group.name.split(".")))
-        found = [_KINDS[c.values] for c in space.scales if c.group == i]
+        found = [_kind_of(c) for c in space.scales if c.group == i]
         found += ["half turns" for c in space.phases if c.group == i]
         classes = ", ".join(f"{kind} × {found.count(kind)}" for kind in dict.fromkeys(found))
         cells = group.name, _size(space, i), _moved(space, i), classes or "-"
@@ -144,6 +144,16 @@ def _layer_row(space: WeightSpace, operator: Operator) -> Row:
     scale = ", ".join(dict.fromkeys(_kind(space, layer) for layer in layers))
     cells = shown, str(sum(group.size for group in groups)), call, activation, group_text, scale
     return Row(operator.path, cells, (call, activation, first.output, all(group.fixed for group in groups)))
+
+
+def _words(scale_class: ScaleClass) -> str:
+    if scale_class.product_of is not None:
+        return "products over the parts"
+    return _WORDS[scale_class.values] + ("" if scale_class.unit_over is None else " of product 1")
+
+
+def _kind_of(scale_class: ScaleClass) -> str:
+    return _KINDS[scale_class.values] if scale_class.product_of is None else "products over parts"
 
 
 def _less(length: int) -> int:

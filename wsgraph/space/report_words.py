@@ -27,7 +27,7 @@ def sentences(space: WeightSpace) -> Iterator[str]:
     """What can be moved, by what, how much of the network that is, and what stays."""
     yield from _permuted(space)
     yield from _larger_units(space)
-    counts = {kind: sum(c.values is kind for c in space.scales) for kind in _KINDS}
+    counts = {kind: sum(c.values is kind and c.product_of is None for c in space.scales) for kind in _KINDS}
     found = [f"{_KINDS[kind]} ({_count(n, 'class', 'classes')})" for kind, n in counts.items() if n]
     yield f"Values may be multiplied by {_listed(found)}." if found else "No values may be multiplied."
     turning = sum(space.groups[c.group].size for c in space.phases)

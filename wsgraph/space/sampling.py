@@ -11,6 +11,7 @@ from wsgraph.errors import SpaceError
 from wsgraph.space.across import crossed_order
 from wsgraph.space.draws import device_of, uniform, whole
 from wsgraph.space.matrices import draw_matrices
+from wsgraph.space.part_products import with_product
 from wsgraph.space.scale import ScaleClass
 from wsgraph.space.symmetry import Symmetry
 
@@ -39,9 +40,7 @@ def random_symmetry(
     orders: dict[int, Tensor] = {}
     for group in range(len(space.groups)):
         _draw_order(space, group, orders, generator, permute, batch)
-    multipliers = tuple(
-        _multipliers(c, (*batch, space.groups[c.group].size), generator, max_scale, scale) for c in space.scales
-    )
+    multipliers = tuple(_multipliers(space, c, batch, generator, max_scale, scale) for c in space.scales)
     matrices = tuple(
         draw_matrices(g.linear, batch, space.num_pieces(i), g.size // space.num_pieces(i), generator, max_scale)
         if linear and scale and g.linear
@@ -84,14 +83,23 @@ def _draw_order(
 
 
 def _multipliers(
-    scale_class: ScaleClass, shape: tuple[int, ...], generator: torch.Generator | None, max_scale: float, scale: bool
+    space: WeightSpace,
+    scale_class: ScaleClass,
+    batch: tuple[int, ...],
+    generator: torch.Generator | None,
+    max_scale: float,
+    scale: bool,
 ) -> Tensor:
     """Magnitudes log-uniform in [1 / max_scale, max_scale], signs even; ones where ``scale`` is off."""
+    shape = (*batch, space.groups[scale_class.group].size)
     out = torch.ones(shape, dtype=torch.float64, device=device_of(generator))
     if scale and scale_class.values.has_magnitude:
         out = max_scale ** (2 * uniform(*shape, generator=generator) - 1)
     if scale and scale_class.values.has_sign:
         out = out * (2 * whole(0, 1, *shape, generator=generator) - 1)
+    if scale_class.unit_over is not None:
+        total = out.new_ones(*batch, space.groups[scale_class.unit_over].size)
+        out = with_product(out, torch.ones_like(out, dtype=torch.bool), torch.ones_like(out), total)
     return out
 
 

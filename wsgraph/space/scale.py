@@ -38,11 +38,22 @@ class ScaleClass:
     """One free multiplier per unit of a neuron group: λ ∈ ``values`` ^ size.
 
     The parts of a unit (see :class:`~wsgraph.space.NeuronGroup`) share its multiplier.
+
+    Attributes:
+        name: What to call it.
+        group: Index of the neuron group.
+        values: The set that multipliers come from.
+        product_of: For multipliers that are not free, but follow from those of the units' parts: index of a free class
+            of the parts. That of a unit is the product over its parts, λ_u = Π_{p in u} λ_p. None for a free class.
+        unit_over: For multipliers that are free but for their product over the parts of each larger unit, which is 1:
+            index of the group of the larger units. None where they are not bound.
     """
 
     name: str
     group: int
     values: ScaleSet
+    product_of: int | None = None
+    unit_over: int | None = None
 
 
 @dataclass(frozen=True)

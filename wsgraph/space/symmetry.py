@@ -15,6 +15,7 @@ from wsgraph.space import layout
 from wsgraph.space.across import for_parts, linear_group, pieces_above, units_above
 from wsgraph.space.matrices import taken, with_other_coordinate
 from wsgraph.space.matrix_set import MatrixSet
+from wsgraph.space.part_products import with_products
 from wsgraph.space.parts import Axis, Block
 from wsgraph.space.scale import Scale
 
@@ -38,7 +39,8 @@ class Symmetry:
         space: The weight space it acts on.
         orders: For every neuron group, the units in their new order: ``[size]``, or ``[B, size]`` for a batch
             of B symmetries. ``σ(i) = order[i]``. Pieces of groups with a parent move as the parent's units do.
-        multipliers: For every scale class, λ in the new order: ``[size]`` or ``[B, size]``, float64.
+        multipliers: For every scale class, λ in the new order: ``[size]`` or ``[B, size]``, float64. Those that are
+            products over parts follow from the others, whatever is given for them.
         turns: For every phase class, the whole numbers k in the new order: ``[size]`` or ``[B, size]``, float64.
         matrices: For every neuron group, M of each piece, ``[pieces, n, n]`` or ``[B, pieces, n, n]``, float64, or
             None for the identity; where units are planes, the turn of each, ``[size, 2, 2]`` or ``[B, size, 2, 2]``.
@@ -59,6 +61,9 @@ class Symmetry:
     multipliers: tuple[Tensor, ...]
     turns: tuple[Tensor, ...]
     matrices: tuple[Tensor | None, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "multipliers", with_products(self.space, self.multipliers))
 
     def __call__(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Move a state dict, of one network or of a stack of them.
@@ -152,7 +157,8 @@ class Symmetry:
     def __repr__(self) -> str:
         batch = f"batch of {self.batch_shape[0]}, " if self.batch_shape else ""
         moved = sum(self.space.groups[i].size for i in self.space.moving_groups)
-        return f"Symmetry({batch}{moved} units permuted, {sum(m.shape[-1] for m in self.multipliers)} scaled)"
+        scaled = sum(self.space.groups[c.group].size for c in self.space.scales if c.product_of is None)
+        return f"Symmetry({batch}{moved} units permuted, {scaled} scaled)"
 
     # ----------------------------------------------------------------- action
 

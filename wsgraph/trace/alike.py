@@ -1,4 +1,4 @@
-"""Operators that treat pieces of one value alike: their sums and maxima, as reductions of that value.
+"""Operators that treat pieces of one value alike: their sums, maxima and products, as reductions of that value.
 
 ``tanh(a) + tanh(b)`` of the halves a, b of one value is the sum of ``tanh(value.unflatten(dim, (2, n)))`` along the new
 axis: a and b may change places, unit by unit. In this form, the rules for shapes and for reductions find it.
@@ -26,6 +26,7 @@ REDUCTIONS: Mapping[Any, Any] = {
     aten.max.other: aten.amax.default,
     aten.minimum.default: aten.amin.default,
     aten.min.other: aten.amin.default,
+    aten.mul.Tensor: aten.prod.dim_int,
 }
 """Operators whose two operands may change places, and what they do to many of them along an axis."""
 Chain = tuple[Piece, tuple[fx.Node, ...]]
@@ -54,7 +55,7 @@ class Alike:
 
 
 def find_alike(graph: fx.Graph) -> list[Alike]:
-    """All sums and maxima of neighbouring pieces of one value.
+    """All sums, maxima and products of neighbouring pieces of one value.
 
     Sums of pieces that only affine functions met are left out: any numbers may move from one piece to the other, and
     swaps are but a few of these moves.
@@ -167,7 +168,8 @@ def _reduction(graph: fx.Graph, alike: Alike, nodes: Mapping[fx.Node, fx.Node]) 
     for step in alike.steps:
         args, kwargs = fx.map_arg((step.args, dict(step.kwargs)), lambda _: value)  # noqa: B023
         value = _call(graph, step.target, args, step, kwargs)
-    return _call(graph, REDUCTIONS[call.target], (value, [dim]), call)
+    reduction = REDUCTIONS[call.target]
+    return _call(graph, reduction, (value, dim if reduction is aten.prod.dim_int else [dim]), call)
 
 
 def _call(graph: fx.Graph, target: Any, args: Any, like: fx.Node, kwargs: dict[str, Any] | None = None) -> fx.Node:

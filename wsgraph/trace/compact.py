@@ -15,7 +15,8 @@ def compact(space: WeightSpace) -> WeightSpace:
 
 def _without_classes(space: WeightSpace) -> WeightSpace:
     scales = [layer.scale for layer in space.layers] + [axis.scale for block in space.blocks for axis in block.axes]
-    used = sorted({factor.scale_class for scale in scales for factor in scale})
+    found = {factor.scale_class for scale in scales for factor in scale}
+    used = sorted(found | {of for c in found if (of := space.scales[c].product_of) is not None})
     number = {old: new for new, old in enumerate(used)}
 
     def renumbered(scale: Scale) -> Scale:
@@ -23,7 +24,10 @@ def _without_classes(space: WeightSpace) -> WeightSpace:
 
     return replace(
         space,
-        scales=tuple(space.scales[old] for old in used),
+        scales=tuple(
+            replace(c, product_of=None if c.product_of is None else number[c.product_of])
+            for c in (space.scales[old] for old in used)
+        ),
         layers=tuple(replace(layer, scale=renumbered(layer.scale)) for layer in space.layers),
         blocks=tuple(
             replace(block, axes=tuple(replace(axis, scale=renumbered(axis.scale)) for axis in block.axes))
@@ -34,6 +38,7 @@ def _without_classes(space: WeightSpace) -> WeightSpace:
 
 def _without_groups(space: WeightSpace) -> WeightSpace:
     used = {layer.group for layer in space.layers} | {c.group for c in space.scales} | {c.group for c in space.phases}
+    used |= {c.unit_over for c in space.scales if c.unit_over is not None}
     used |= {axis.group for block in space.blocks for axis in block.axes}
     pending = sorted(used)
     for group in pending:
@@ -52,7 +57,10 @@ def _without_groups(space: WeightSpace) -> WeightSpace:
             )
             for g in groups
         ),
-        scales=tuple(replace(c, group=number[c.group]) for c in space.scales),
+        scales=tuple(
+            replace(c, group=number[c.group], unit_over=None if c.unit_over is None else number[c.unit_over])
+            for c in space.scales
+        ),
         phases=tuple(replace(c, group=number[c.group]) for c in space.phases),
         layers=tuple(replace(layer, group=number[layer.group]) for layer in space.layers),
         blocks=tuple(

@@ -103,7 +103,7 @@ def _paired(
             raise NotCovered("a form that sums over axes with units of several kinds")
         (y,) = partners
         pairs.append((x, y))
-        result = _outer_legs(tracer, np.broadcast_shapes(x.shape[1:], y.shape[1:]), summed)
+        result = outer_legs(tracer, np.broadcast_shapes(x.shape[1:], y.shape[1:]), summed)
         if result.size == 3 and any(side.is_parameter and len(side.labels) > 1 for side in sides):
             tracer.legs.inverse(x, y)  # what is left of the multiplier is that of the parameter's other index
         else:
@@ -139,12 +139,12 @@ def _summed_alone(
 
 def siblings(tracer: Tracer, label: Label, axes: set[int] | frozenset[int]) -> Label:
     """The larger units of units that are summed along some axes, with the multiplier that all of them share."""
-    result = _outer_legs(tracer, label.shape[1:], axes)
+    result = outer_legs(tracer, label.shape[1:], axes)
     tracer.legs.nest(label, parent=result, magnitude=(1, -1), sign=(1, 1))
     return result
 
 
-def _outer_legs(tracer: Tracer, dims: Sequence[int], summed: set[int] | frozenset[int]) -> Label:
+def outer_legs(tracer: Tracer, dims: Sequence[int], summed: set[int] | frozenset[int]) -> Label:
     """Fresh legs for every place along the axes (counted from the end) that are not summed."""
     rank = len(dims)
     outer = [1 if i - rank in summed else n for i, n in enumerate(dims)]

@@ -108,7 +108,7 @@ def _sides(pairs: Ints, crossed: Ints) -> tuple[Ints, Ints]:
 
 
 def base_units(units: Partition) -> tuple[Ints, Ints]:
-    """For every slot ``[slots]``, the group whose matrices act on it, and its rank there: at crossings, those across."""
+    """For every slot ``[slots]``, the group whose matrices act on it, and its rank there (at crossings, across)."""
     group, rank, sizes = units.group.copy(), units.rank.copy(), np.bincount(units.group)
     while len(crossed := np.flatnonzero(units.across[group] >= 0)):
         for number in np.unique(group[crossed]).tolist():

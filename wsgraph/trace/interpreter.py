@@ -25,6 +25,7 @@ from wsgraph.trace.registry import find_rule, is_transparent
 from wsgraph.trace.rules.arithmetic import opened_together, summed
 from wsgraph.trace.rules.pointwise import elementwise
 from wsgraph.trace.rules.shape import zeros
+from wsgraph.trace.scales import lost_groups
 from wsgraph.trace.solve import partition
 from wsgraph.trace.tracer import Tracer, flatten_values
 from wsgraph.trace.value import NotCovered, Value
@@ -138,11 +139,13 @@ class _Interpreter:
         if not reductions:
             return []
         units = partition(self.tracer.legs)
-        pieces = {alike: node.all_input_nodes[0] for alike, node in reductions.items()}
+        pieces = {alike: self.values[node.all_input_nodes[0]] for alike, node in reductions.items()}
+        lost = lost_groups(self.tracer.legs, units)
         return [
             alike
             for alike, node in reductions.items()
-            if change_places(units, self.values[pieces[alike]], alike.first.dim, self.values[node])
+            if change_places(units, pieces[alike], alike.first.dim, self.values[node])
+            and not any(lost.intersection(units.group[units.slot[label[LEG]]].flat) for label in pieces[alike].labels)
         ]
 
     def _placeholder(self, node: fx.Node, spec: Any) -> Any:

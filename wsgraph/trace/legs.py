@@ -4,6 +4,7 @@ A *leg* is one index of one axis of a parameter, or one unit that an operator ma
 
 - ``relate``: these legs are the same unit (they are permuted together), and a product of their multipliers is 1;
 - ``nest``: these legs are parts of a larger unit (an attention head, a convolution group), which moves as a whole;
+- ``multiply``: these legs are parts of a larger unit, whose multiplier is the product of theirs;
 - ``restrict``: the magnitude or the sign of a leg's multiplier is 1;
 - ``mark``: these legs are used alike, and not as others are;
 - ``hold``: these legs cannot change places, but may have multipliers;
@@ -44,6 +45,7 @@ class Record:
         magnitude: Coefficients a with Π |λ_c|^a_c = 1 in every row, or None.
         sign: Coefficients s with Π sgn(λ_c)^s_c = 1 in every row, or None.
         joins: How many of the first columns are one unit. The others are larger units that the first is a part of.
+        multiplies: Whether the powers are those of a product over all parts of the larger unit, in place of each row.
         linear: Whether the fact stays true under any invertible matrix in place of the multipliers.
         holds: Whether ``site`` tells places apart between which units cannot move.
         crossed: How many of the first columns are one unit where the copies of a shared unit may change places (see
@@ -58,6 +60,7 @@ class Record:
     magnitude: Powers | None = None
     sign: Powers | None = None
     joins: int = 1
+    multiplies: bool = False
     linear: bool = False
     holds: bool = False
     crossed: int = 0
@@ -169,6 +172,12 @@ class Legs:
         sites = np.where(copied, mix(after[SITE], _COPY), after[SITE])
         self.values.update(zip(sites[copied].tolist(), old[copied].tolist(), strict=True))
         return np.stack([after[LEG], sites, after[NODE]])
+
+    def multiply(self, part: Label, parent: Label, times: int = 1) -> None:
+        """The legs are parts of the larger unit ``parent``, whose multiplier is the product over them, to a power."""
+        self.nest(part, parent=parent)
+        record = self.records.pop()
+        self.records.append(replace(record, magnitude=(times, -1), sign=(times, -1), multiplies=True))
 
     def restrict(self, label: Label, magnitude: bool = False, sign: bool = False) -> None:
         """Fix the magnitude or the sign of the multipliers to 1 where the flag is False."""

@@ -15,11 +15,9 @@ import numpy as np
 
 from wsgraph.space import Factor, ScaleClass, ScaleSet
 from wsgraph.space.scale import Scale
-from wsgraph.trace.legs import Ints, Legs
+from wsgraph.trace.legs import Legs
+from wsgraph.trace.over_parts import Expression, OverParts
 from wsgraph.trace.solve import Partition, unmentioned
-
-Expression = dict[int, Fraction]
-"""A linear form in free legs."""
 
 
 def solve_scales(legs: Legs, units: Partition, names: list[str]) -> tuple[tuple[ScaleClass, ...], dict[int, Scale]]:
@@ -31,20 +29,40 @@ def solve_scales(legs: Legs, units: Partition, names: list[str]) -> tuple[tuple[
         names: Names of the groups.
     """
     members = np.flatnonzero(units.is_first[units.slot])
-    equations = _equations(legs, units)
-    magnitude, sign = (_solved(table, members, units, r) for table, r in zip(equations, (_same, _odd), strict=True))
+    products = OverParts(legs, units)
+    (magnitude, _), (sign, _) = _solutions(legs, units, products)
+    free = [{unknown for leg in members.tolist() for unknown in solution[leg]} for solution in (magnitude, sign)]
     classes: list[ScaleClass] = []
     numbers: dict[int, int] = {}
     counts: dict[int, int] = defaultdict(int)
-    for leg in members[np.argsort(units.group[units.slot[members]], kind="stable")].tolist():
-        values = ScaleSet.of(leg in magnitude[leg], leg in sign[leg])
-        if values is not ScaleSet.ONE:
-            group = int(units.group[units.slot[leg]])
-            counts[group] += 1
-            numbers[leg] = len(classes)
-            suffix = f".{counts[group]}" if counts[group] > 1 else ""
-            classes.append(ScaleClass(names[group] + suffix, group, values))
+    order = {u: (products.leg_of(u) != u, products.group_of(u), u < 0, abs(u)) for u in free[0] | free[1]}
+    for unknown in sorted(order, key=order.__getitem__):
+        values, group = ScaleSet.of(*(unknown in used for used in free)), products.group_of(unknown)
+        numbers[unknown] = len(classes)
+        if products.leg_of(unknown) != unknown:
+            of = numbers[products.leg_of(unknown)]
+            classes.append(ScaleClass(f"Π {classes[of].name}", group, classes[of].values, of))
+            continue
+        counts[group] += 1
+        suffix = f".{counts[group]}" if counts[group] > 1 else ""
+        over = products.places[-1 - unknown].above if products.is_bound(unknown) else None
+        classes.append(ScaleClass(names[group] + suffix, group, values, None, over))
     return tuple(classes), {leg: _scale(magnitude[leg], sign[leg], numbers) for leg in members.tolist()}
+
+
+def lost_groups(legs: Legs, units: Partition) -> set[int]:
+    """The groups of parts with multipliers other than 1 that no class can hold, since their products are told."""
+    products = OverParts(legs, units)
+    if not products.products:
+        return set()
+    return {products.group_of(leg) for _, lost in _solutions(legs, units, products) for leg in lost}
+
+
+def _solutions(legs: Legs, units: Partition, products: OverParts) -> list[tuple[dict[int, Expression], set[int]]]:
+    """Magnitudes and signs: see :func:`_solved`."""
+    members = np.flatnonzero(units.is_first[units.slot]).tolist()
+    tables = zip(_equations(legs, units), (_same, _odd), strict=True)
+    return [_solved(table, products, members, reduce) for table, reduce in tables]
 
 
 def _same(coefficient: Fraction) -> Fraction:
@@ -56,39 +74,76 @@ def _odd(coefficient: Fraction) -> Fraction:
 
 
 def _solved(
-    equations: list[Expression], members: Ints, units: Partition, reduce: Callable[[Fraction], Fraction]
-) -> dict[int, Expression]:
-    """Every leg by free legs of its own unit and of the larger units that it is a part of.
+    facts: list[Expression], products: OverParts, members: list[int], reduce: Callable[[Fraction], Fraction]
+) -> tuple[dict[int, Expression], set[int]]:
+    """Every leg by free unknowns of its own unit and of the larger units that it is a part of.
 
     Where it would take others, those have the multiplier 1: the equations of the first unit do not tell which of their
-    units belongs to which.
+    units belongs to which. So do free legs whose sum over parts is told and has no equal shares: these are returned,
+    too.
     """
-    level = units.level[units.group[units.slot]]
+    facts = facts + [{leg: Fraction(1)} for leg in sorted(products.unlike)]
+    lost: set[int] = set()
+    sums: list[Expression] = []
     while True:
-        solution = eliminate(equations, members, level, reduce)
-        strangers = {other for leg, form in solution.items() for other in form if not _is_above(units, leg, other)}
-        if not strangers:
-            return solution
-        equations = [{leg: Fraction(1)} for leg in sorted(strangers)] + equations
+        unknowns = [*members, *range(-len(products.places), 0)]
+        solution = eliminate([*facts, *sums], unknowns, products.level, reduce)
+        still = {u for leg in members for u in solution[leg] if not products.is_above(leg, u)}
+        if not still and (found := products.equations(solution)) != sums:
+            parts = {leg for _, terms in products.products for leg, _ in terms}
+            facts = facts + [_difference(leg, solution[leg]) for leg in sorted(parts)]
+            sums = found
+            continue
+        shares, told = _told(products, sums, solution, reduce)
+        still = still or told
+        if not still and not shares:
+            return solution, lost
+        if still:
+            lost |= {products.leg_of(u) for u in still if u < 0}
+            facts = [{u: Fraction(1)} for u in sorted(still | lost)] + facts
+        else:
+            facts = facts + shares
 
 
-def _is_above(units: Partition, leg: int, other: int) -> bool:
-    """Whether a leg belongs to the group of another one, or to one of its ancestors."""
-    group, wanted = int(units.group[units.slot[leg]]), int(units.group[units.slot[other]])
-    return wanted == group or wanted in units.ancestors(group)
+def _told(
+    products: OverParts, sums: list[Expression], solution: dict[int, Expression], reduce: Callable[[Fraction], Fraction]
+) -> tuple[list[Expression], set[int]]:
+    """Legs whose sums over parts are told by these and their shares, and unknowns that are told in another way."""
+    free, shares, told = _free(solution), [], set()
+    for unknown in sorted({u for form in sums for u in form if u < 0 and not products.is_bound(u)} - free):
+        leg = products.leg_of(unknown)
+        share = products.bound(unknown, reduce, solution[unknown]) if leg in free and leg >= 0 else None
+        shares += [] if share is None else [share]
+        told |= {unknown} if share is None else set()
+    used = {u for leg, form in solution.items() if leg >= 0 for u in form if u < 0}
+    told |= {u for u in used if products.leg_of(u) not in free}
+    told |= {u for u, form in solution.items() if products.is_bound(u) and form and u not in free}
+    return shares, told
+
+
+def _free(solution: dict[int, Expression]) -> set[int]:
+    return {unknown for unknown, form in solution.items() if unknown in form}
+
+
+def _difference(leg: int, form: Expression) -> Expression:
+    """A leg minus what it is, or nothing."""
+    return {} if leg in form else {leg: Fraction(-1), **form}
 
 
 def eliminate(
-    equations: list[Expression], legs: Ints, level: Ints, reduce: Callable[[Fraction], Fraction]
+    equations: list[Expression],
+    unknowns: list[int],
+    level: Callable[[int], int],
+    reduce: Callable[[Fraction], Fraction],
 ) -> dict[int, Expression]:
-    """Express every leg by free ones, so that all equations Σ c_i x_i = 0 hold.
+    """Express every unknown by free ones, so that all equations Σ c_i x_i = 0 hold.
 
-    Legs of larger units, and then earlier legs, stay free where there is a choice.
+    Unknowns of larger units, then sums over parts, and then earlier legs stay free where there is a choice.
 
     Args:
         equations: Their left-hand sides.
-        legs: The unknowns.
-        level: Of each leg's group: how many larger units lie above.
+        unknowns: The unknowns.
+        level: Of an unknown's group: how many larger units lie above.
         reduce: Brings a coefficient into the field (the identity, or remainder modulo 2).
     """
     solved: dict[int, Expression] = {}
@@ -107,11 +162,11 @@ def eliminate(
     for equation in equations:
         form = expand(equation)
         if form:
-            pivot = max(form, key=lambda leg: (level[leg], abs(form[leg]) == 1, leg))
+            pivot = max(form, key=lambda leg: (level(leg), leg >= 0, abs(form[leg]) == 1, leg))
             divisor = form.pop(pivot)
             solved[pivot] = {leg: reduce(-c / divisor) for leg, c in form.items()}
     result: dict[int, Expression] = {}
-    for leg in legs.tolist():
+    for leg in unknowns:
         if leg in solved:
             solved[leg] = expand({leg: Fraction(1)})
         result[leg] = solved.get(leg, {leg: Fraction(1)})
@@ -127,7 +182,7 @@ def _equations(legs: Legs, units: Partition) -> tuple[list[Expression], list[Exp
             magnitudes.append({leg: Fraction(1)})
             signs.append({leg: Fraction(1)})
     for record in legs.records:
-        if record.magnitude is None and record.sign is None:
+        if record.multiplies or (record.magnitude is None and record.sign is None):
             continue
         for row in np.flatnonzero(units.is_first[units.slot[record.legs]].all(axis=0)):
             members = record.legs[:, row].tolist()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 from wsgraph.trace.computed import as_parameter, fresh, read
-from wsgraph.trace.contraction import siblings
+from wsgraph.trace.contraction import outer_legs, siblings
 from wsgraph.trace.legs import Label
 from wsgraph.trace.registry import rule
 from wsgraph.trace.rules.arithmetic import add
@@ -73,6 +74,25 @@ def largest(tracer: Tracer, x: Value, dim: Any = None, keepdim: bool = False) ->
     return (result, *(Value(tuple(s), name=tracer.call) for s in several[1:])) if several else result
 
 
+@rule("prod")
+def prod(tracer: Tracer, x: Value, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Value:
+    """Products: over positions the power of a multiplier, over units the product of theirs."""
+    x = tracer.opened(x)
+    axes = _axes(x, dim)
+    gone = {a - len(x.shape) for a in axes}
+    labels = []
+    for label in x.labels:
+        along = span(label) & gone
+        times = math.prod(x.shape[a] for a in gone - along)
+        result = outer_legs(tracer, label.shape[1:], along) if along else fresh(tracer, label)
+        if along:
+            tracer.legs.multiply(label, result, times)
+        else:
+            tracer.legs.relate(result, label, magnitude=(1, -times), sign=(1, times % 2))
+        labels.append(result)
+    return _without_axes(tracer, x, labels, axes, keepdim)
+
+
 @rule("var", "std", "linalg_vector_norm", "norm")
 def spread(tracer: Tracer, x: Value, *args: Any, **kwargs: Any) -> Value:
     """Root mean squares, norms, variances: the magnitude of the multiplier, or its square."""
@@ -107,12 +127,20 @@ def reduced(tracer: Tracer, x: Value, axes: list[int], keepdim: bool, sign: bool
     x = tracer.opened(x)
     rank = len(x.shape)
     gone = {a - rank for a in axes}
-    labels, over_units = [], False
+    labels = []
     for label in x.labels:
         if not sign:
             tracer.legs.restrict(label, magnitude=True)
-        over_units |= bool(span(label) & gone)
         labels.append(siblings(tracer, label, span(label) & gone) if span(label) & gone else label)
+    return _without_axes(tracer, x, labels, axes, keepdim, reads)
+
+
+def _without_axes(
+    tracer: Tracer, x: Value, labels: list[Label], axes: list[int], keepdim: bool, reads: Value | None = None
+) -> Value:
+    """The result of a reduction along axes, that has these labels."""
+    rank = len(x.shape)
+    over_units = any(span(label) & {a - rank for a in axes} for label in x.labels)
     if not keepdim:
         labels = [label.squeeze(tuple(a + 1 for a in axes)) for label in labels]
     result = tracer.result(*labels)
@@ -175,6 +203,6 @@ def _axes(x: Value, dim: Any) -> list[int]:
 
 def _reduction(operator: str) -> str:
     """What becomes of several units: the name of a reduction of torch."""
-    if operator in ("sum", "amin"):
+    if operator in ("sum", "prod", "amin"):
         return operator
     return "amax" if "max" in operator else "mean"
