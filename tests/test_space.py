@@ -319,7 +319,7 @@ def test_corrupted_descriptions_are_refused():
     fields_of_dicts = [p for p in every_path(tree) if isinstance(p[-1], str)]
     optional = {"pins", "kernel", "shift", "scale", "eps", "activation", "output", "pointwise", "same_as", "fixed"}
     optional |= {"source", "block", "target_axis", "dtype", "is_parameter", "operator", "args"}
-    optional |= {"phases", "phase", "turns", "pieces", "parent", "linear", "hidden"}
+    optional |= {"phases", "phase", "turns", "pieces", "parent", "linear", "hidden", "shifts"}
     for path in fields_of_dicts:
         for spoil in ("lost", "type", "extra"):
             broken = copy.deepcopy(tree)
@@ -357,7 +357,7 @@ def test_equality_and_hashing(space):
 
 @pytest.mark.parametrize("field", [f.name for f in fields(WeightSpace)])
 def test_every_field_counts(field, spaces):
-    space = spaces["siren" if field == "phases" else "Unknown"]
+    space = spaces[{"phases": "siren", "shifts": "instance_norm_cnn_plain"}.get(field, "Unknown")]
     if field == "pins":
         space = replace(space, pins=(Pin("here", "sort", "no rule", 3),))
     assert getattr(space, field)

@@ -2,6 +2,7 @@
 
 from wsgraph.space.parts import Axis, Block, Connection, NeuronGroup, NeuronLayer, Pin, Pointwise, TensorSpec
 from wsgraph.space.scale import Factor, PhaseClass, ScaleClass, ScaleSet
+from wsgraph.space.shift import Shift
 from wsgraph.space.symmetry import Symmetry
 from wsgraph.space.weight_space import WeightSpace
 
@@ -17,6 +18,7 @@ __all__ = [
     "Pointwise",
     "ScaleClass",
     "ScaleSet",
+    "Shift",
     "Symmetry",
     "TensorSpec",
     "WeightSpace",

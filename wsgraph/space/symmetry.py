@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.errors import SpaceError
-from wsgraph.space import layout
+from wsgraph.space import layout, shifting
 from wsgraph.space.parts import Axis, Block
 from wsgraph.space.scale import Scale
 
@@ -28,7 +28,8 @@ class Symmetry:
     .. math:: W'_{ij} = λ_i W_{σ(i)σ(j)} λ_j^{-1}, \qquad b'_i = λ_i b_{σ(i)}.
 
     On a linear group, an invertible matrix M acts between the two, W' = Λ M P W on the side where multipliers
-    multiply, and its inverse transpose on the side where they divide. Before a sine, k half turns are made.
+    multiply, and its inverse transpose on the side where they divide. Before a sine, k half turns are made. Last,
+    numbers are added to blocks, where nothing that reads them notices.
 
     Attributes:
         space: The weight space it acts on.
@@ -38,6 +39,8 @@ class Symmetry:
         turns: For every phase class, the whole numbers k in the new order: ``[size]`` or ``[B, size]``, float64.
         matrices: For every neuron group, M of each piece, ``[pieces, n, n]`` or ``[B, pieces, n, n]``, float64, or
             None for the identity.
+        shifts: For every shift of the space, the numbers that are added, ``[*runs]`` or ``[B, *runs]``, float64, or
+            None for zeros. Empty for zeros everywhere.
 
     Example:
         >>> import torch, wsgraph
@@ -55,6 +58,7 @@ class Symmetry:
     multipliers: tuple[Tensor, ...]
     turns: tuple[Tensor, ...]
     matrices: tuple[Tensor | None, ...]
+    shifts: tuple[Tensor | None, ...] = ()
 
     def __call__(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Move a state dict, of one network or of a stack of them.
@@ -99,9 +103,10 @@ class Symmetry:
         if batch and weights.dim() == 1:
             weights = weights.expand(*batch, -1)
         out = torch.empty_like(weights, memory_format=torch.contiguous_format)
-        for block, part in zip(self.space.blocks, self.space.slices, strict=True):
+        for number, (block, part) in enumerate(zip(self.space.blocks, self.space.slices, strict=True)):
             values = weights[..., part].reshape(*weights.shape[:-1], *block.shape)
-            out[..., part] = self._act_on(block, values).reshape(*weights.shape[:-1], -1)
+            values = shifting.shifted(self, number, self.moved(block, values))
+            out[..., part] = values.reshape(*weights.shape[:-1], -1)
         return out
 
     def __matmul__(self, other: Symmetry) -> Symmetry:
@@ -117,7 +122,8 @@ class Symmetry:
             for i, (ours, theirs) in enumerate(zip(self.turns, other.turns, strict=True))
         )
         matrices = tuple(self._composed(i, other) for i in range(len(orders)))
-        return Symmetry(self.space, orders, multipliers, turns, matrices)
+        shifts = shifting.composed(self, other)
+        return Symmetry(self.space, orders, multipliers, turns, matrices, shifts)
 
     def inverse(self) -> Symmetry:
         """The symmetry that undoes this one."""
@@ -130,7 +136,8 @@ class Symmetry:
         )
         undone = Symmetry(self.space, orders, multipliers, turns, self.matrices)
         matrices = tuple(None if m is None else undone._inverted(i, m) for i, m in enumerate(self.matrices))
-        return Symmetry(self.space, orders, multipliers, turns, matrices)
+        undone = Symmetry(self.space, orders, multipliers, turns, matrices)
+        return replace(undone, shifts=shifting.inverted(self, undone))
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -149,12 +156,14 @@ class Symmetry:
     def __repr__(self) -> str:
         batch = f"batch of {self.batch_shape[0]}, " if self.batch_shape else ""
         moved = sum(self.space.groups[i].size for i in self.space.moving_groups)
-        return f"Symmetry({batch}{moved} units permuted, {sum(m.shape[-1] for m in self.multipliers)} scaled)"
+        added = sum(s.numel for s, numbers in zip(self.space.shifts, self.shifts, strict=False) if numbers is not None)
+        scaled = sum(m.shape[-1] for m in self.multipliers)
+        return f"Symmetry({batch}{moved} units permuted, {scaled} scaled{f', {added} numbers added' if added else ''})"
 
     # ----------------------------------------------------------------- action
 
-    def _act_on(self, block: Block, values: Tensor) -> Tensor:
-        """Move one block, ``[*batch, *block.shape]``."""
+    def moved(self, block: Block, values: Tensor) -> Tensor:
+        """One block ``[*batch, *block.shape]`` after all but the shifts."""
         lead = values.dim() - len(block.shape)
         values = self._permuted(block, values, lead)
         for i, axis in enumerate(block.axes):

@@ -67,7 +67,7 @@ def assert_function_preserved(
         before = _outputs(twin, twin.weights)
         _refuse_blind(twin, before, strictest(tolerance), generator)
         for _ in range(num_samples):
-            symmetry = draw(twin.space, twin.weights, generator, max_scale, linear=True)
+            symmetry = draw(twin.space, twin.weights, generator, max_scale, linear=True, shifts=True)
             after = _outputs(twin, symmetry.act(twin.weights))
             if deviation(after, before).error > limit:
                 culprits = [words for words, g in _factors(symmetry) if _breaks(twin, g, before, limit)]
@@ -119,6 +119,10 @@ def _factors(symmetry: Symmetry) -> Iterator[tuple[str, Symmetry]]:
     for i in [i for i, matrix in enumerate(symmetry.matrices) if matrix is not None][:MAX_SUSPECTS]:
         matrices = _only(symmetry.matrices, i, identity.matrices)
         yield f"a matrix on group {space.groups[i].name!r} alone", replace(identity, matrices=matrices)
+    for i, shift in list(enumerate(space.shifts))[:MAX_SUSPECTS]:
+        none = (None,) * len(space.shifts)
+        shifts = _only(symmetry.shifts, i, none)
+        yield f"shifting {space.blocks[shift.block].tensor!r} alone", replace(identity, shifts=shifts)
 
 
 def _only(values: tuple[T, ...], i: int, others: tuple[T, ...]) -> tuple[T, ...]:
