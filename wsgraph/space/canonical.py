@@ -49,9 +49,9 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
 
     **Symmetry**: invariant to :meth:`wsgraph.WeightSpace.random_symmetry`, linear groups and shifts included. *Not*
     unique are networks that a step cannot decide on: sums of step 5 or differences of keys (of unequal units) that are
-    zero up to rounding, biases on the border of step 1, equal singular values or missing ranks in step 3 (then matrices stay out,
-    and multipliers and permutations alone are canonical), classes of several units that occur together only, and units
-    without function that zeros cut off together.
+    zero up to rounding, biases on the border of step 1, equal singular values or missing ranks in step 3 (then matrices
+    stay out, and multipliers and permutations alone are canonical), classes of several units that occur together only,
+    and units without function that zeros cut off together.
 
     Args:
         space: The weight space.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ def as_large_as(symmetry: Symmetry, weights: Tensor) -> Symmetry:
         values = space.block_view(weights.detach(), shift.block).double().cpu()
         found.append(None if numbers is None else numbers * (values.square().mean().sqrt() or 1.0))
     return replace(symmetry, shifts=tuple(found))
+
+
+def batch_shapes(symmetry: Symmetry) -> list[torch.Size]:
+    """The batch shape of the numbers of each shift."""
+    return [n.shape[: n.dim() - len(shift.runs)] for shift, n in _pairs(symmetry) if n is not None]
 
 
 def _moved(symmetry: Symmetry, number: int, numbers: Tensor) -> Tensor:

@@ -142,7 +142,8 @@ class Symmetry:
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """``()``, or ``(B,)`` for a batch of symmetries."""
-        return next((tuple(t.shape[:-1]) for t in (*self.orders, *self.multipliers)), ())
+        shapes = [t.shape[:-1] for t in (*self.orders, *self.multipliers)] + shifting.batch_shapes(self)
+        return next((tuple(shape) for shape in shapes if shape), ())
 
     def scale_values(self, scale: Scale, group: int) -> Tensor | None:
         """A scale of the units of a group as numbers (float64), ``[size]`` or ``[B, size]``; None for the scale 1."""

@@ -21,6 +21,7 @@ from wsgraph.trace.additive.blind import (
     useful,
 )
 from wsgraph.trace.additive.calls import Call, Pulled, backward, is_tensor, shape_of
+from wsgraph.trace.additive.centred import is_centred
 from wsgraph.trace.legs import Ints
 
 Sides = Sequence[tuple[Any, Sequence[str]]]
@@ -32,7 +33,11 @@ def contracted(call: Call, sides: Sides, out: Sequence[str]) -> Pulled:
         beside = {letter for letter, n in zip(letters, shape_of(other), strict=True) if n > 1}
         sizes = dict(zip(own, shape_of(node), strict=True))
         if len(sizes) == len(own) and len(set(letters)) == len(letters):
-            yield from call.hand(node, partial(_operand, own=own, sizes=sizes, beside=beside, out=out))
+            found = [_operand(blind, own, sizes, beside, out) for blind in call.family]
+            for axis, letter in enumerate(letters):
+                if letter in sizes and letter not in out and is_centred(other, axis - len(letters)):
+                    found.append(constant_along(shape_of(node), [own.index(letter)]))
+            yield node, kept(found)
 
 
 def _operand(

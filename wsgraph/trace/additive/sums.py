@@ -9,7 +9,8 @@ from typing import Any
 from torch import fx
 
 from wsgraph.trace.additive.blind import Blind, anything, constant_along, narrowed, times
-from wsgraph.trace.additive.calls import Call, Pulled, backward, dims_of, is_aten, is_tensor, shape_of
+from wsgraph.trace.additive.calls import Call, Pulled, backward, is_aten, is_tensor, shape_of
+from wsgraph.trace.additive.centred import mean_axes
 
 NEVER = -1e30
 """What a softmax takes for -∞."""
@@ -18,7 +19,7 @@ NEVER = -1e30
 @backward("add", "sub", "subtract", "rsub")
 def add(call: Call) -> Pulled:
     """A sum, in which both sides may be broadcast; a value less its mean does not change with the mean."""
-    axes = centred_along(call)
+    axes = mean_axes(call)
     if axes is not None:
         yield call["self"], [constant_along(shape_of(call["self"]), axes)]
         yield call["other"], [anything(shape_of(call["other"]))]
@@ -26,20 +27,6 @@ def add(call: Call) -> Pulled:
     for node in (call["self"], call["other"]):
         if is_tensor(node):
             yield from call.hand(node, partial(narrowed, shape=shape_of(node)))
-
-
-def centred_along(call: Call) -> list[int] | None:
-    """The axes whose mean is subtracted from a value, or None."""
-    x, mean = call["self"], call["other"]
-    plain = call.name in ("sub", "subtract") and call.arguments.get("alpha", 1) == 1
-    if not (plain and is_tensor(x) and is_tensor(mean) and is_aten(mean)):
-        return None
-    made = Call(mean, [[]])
-    if made.name != "mean" or made["self"] is not x or made.arguments.get("dtype") is not None:
-        return None
-    axes = dims_of(made.first("dim"), len(shape_of(x)))
-    expected = tuple(1 if a in axes else n for a, n in enumerate(shape_of(x)))
-    return axes if shape_of(mean) == expected else None
 
 
 @backward("mul", "multiply", "div", "divide", "true_divide")
