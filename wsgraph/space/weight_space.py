@@ -29,7 +29,7 @@ class WeightSpace:
     """Tensors, neuron groups, scale classes, layers, blocks and connections of one architecture.
 
     A frozen value, made by :func:`wsgraph.trace` or by hand; two traces of one architecture are equal. A symmetry is
-    the same formula for every architecture, W_ij -> λ_i W_σ(i)σ(j) λ_j^-1, read off the blocks.
+    the same formula for every architecture, W_ij -> λ_i W_σ(i)σ(j) λ_j^-1, read off the blocks; then come the shifts.
 
     Attributes:
         tensors: The entries of the state dict, in its order.

@@ -105,7 +105,10 @@ def _in_pieces(block: Block, classes: list[Ints]) -> list[Ints] | None:
 
 def _pairs(labels: list[Ints]) -> Ints:
     """Numbers of the tuples of classes, index by index."""
-    return np.unique(np.stack(labels), axis=1, return_inverse=True)[1].reshape(-1)
+    found = labels[0]
+    for label in labels[1:]:
+        found = np.unique(found * (int(label.max(initial=0)) + 1) + label, return_inverse=True)[1].reshape(-1)
+    return found
 
 
 def _reaches_out(label: Ints, places: Ints) -> bool:
