@@ -320,7 +320,7 @@ def test_corrupted_descriptions_are_refused():
     optional = {"pins", "kernel", "shift", "scale", "eps", "activation", "output", "pointwise", "same_as", "fixed"}
     optional |= {"source", "block", "target_axis", "dtype", "is_parameter", "operator", "args"}
     optional |= {"phases", "phase", "turns", "pieces", "parent", "linear", "across", "hidden"}
-    optional |= {"product_of", "unit_over"}
+    optional |= {"product_of", "unit_over", "shifts"}
     for path in fields_of_dicts:
         for spoil in ("lost", "type", "extra"):
             broken = copy.deepcopy(tree)
@@ -358,7 +358,7 @@ def test_equality_and_hashing(space):
 
 @pytest.mark.parametrize("field", [f.name for f in fields(WeightSpace)])
 def test_every_field_counts(field, spaces):
-    space = spaces["siren" if field == "phases" else "Unknown"]
+    space = spaces[{"phases": "siren", "shifts": "instance_norm_cnn_plain"}.get(field, "Unknown")]
     if field == "pins":
         space = replace(space, pins=(Pin("here", "sort", "no rule", 3),))
     assert getattr(space, field)

@@ -53,6 +53,10 @@ def facts(space: WeightSpace) -> dict[str, Any]:
             for c in space.scales
         ],
         "phases": [{"name": c.name, "group": c.group, "period": c.period} for c in space.phases],
+        "shifts": [
+            {"tensor": space.blocks[shift.block].tensor, "block": shift.block, "runs": list(shift.runs)}
+            for shift in space.shifts
+        ],
         "pins": [
             {"where": pin.where, "operator": pin.operator, "reason": pin.reason, "units": pin.num_units}
             for pin in space.pins

@@ -82,7 +82,8 @@ class Findings:
 
 def verdict_words(space: WeightSpace, error: float) -> str:
     """The result of a verification in a sentence."""
-    if not (space.moving_groups or space.scales or space.phases or any(group.linear for group in space.groups)):
+    linear = any(group.linear for group in space.groups)
+    if not (space.moving_groups or space.scales or space.phases or space.shifts or linear):
         return "Verified: there is no symmetry but the identity."
     if error <= TOLERANCE:
         return f"Verified: random symmetries change the outputs by {error:.1e} of their size, which is rounding."

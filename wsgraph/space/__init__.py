@@ -3,6 +3,7 @@
 from wsgraph.space.matrix_set import MatrixSet
 from wsgraph.space.parts import Axis, Block, Connection, NeuronGroup, NeuronLayer, Pin, Plane, Pointwise, TensorSpec
 from wsgraph.space.scale import Factor, PhaseClass, ScaleClass, ScaleSet
+from wsgraph.space.shift import Shift
 from wsgraph.space.symmetry import Symmetry
 from wsgraph.space.weight_space import WeightSpace
 
@@ -20,6 +21,7 @@ __all__ = [
     "Pointwise",
     "ScaleClass",
     "ScaleSet",
+    "Shift",
     "Symmetry",
     "TensorSpec",
     "WeightSpace",

@@ -17,6 +17,7 @@ from wsgraph.space.canonical_plan import magnitudes, signs
 from wsgraph.space.canonical_scale import multipliers
 from wsgraph.space.canonical_tables import Table, position_numbers, read_tables
 from wsgraph.space.matrix_set import MatrixSet
+from wsgraph.space.shifting import without_means
 from wsgraph.space.symmetry import Symmetry
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
 
     In this order, each step blind to all that may still change:
 
+    0. *Shifts*: numbers that may be added are, so that the entries of each run of them have mean 0.
     1. *Half turns*: each bias before a sine is brought into [-period / 2, period / 2].
     2. *Magnitudes*: classes are visited in the order of the forward pass, and the numbers that enter the first layer
        that carries a class (weights and bias; gain and shift of a normalisation) get norm 1 for each unit. Where all of
@@ -52,12 +54,12 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
        outgoing numbers with fixed coefficients, in which each neighbour counts by its own key; units with parts count
        by these, too.
 
-    **Symmetry**: invariant to :meth:`wsgraph.WeightSpace.random_symmetry`, linear groups included. *Not* unique are
-    networks that a step cannot decide on: sums of step 5 or differences of keys (of unequal units) that are zero up to
-    rounding, biases on the border of step 1, equal singular values or missing ranks in step 3, and groups there that
-    meet each other (then matrices stay out, and multipliers and permutations alone are canonical), turns and orthogonal
-    matrices of units without a sign, classes of several units that occur together only, and units without function that
-    zeros cut off together.
+    **Symmetry**: invariant to :meth:`wsgraph.WeightSpace.random_symmetry`, linear groups and shifts included. *Not*
+    unique are networks that a step cannot decide on: sums of step 5 or differences of keys (of unequal units) that are
+    zero up to rounding, biases on the border of step 1, equal singular values or missing ranks in step 3, and groups
+    there that meet each other (then matrices stay out, and multipliers and permutations alone are canonical), turns and
+    orthogonal matrices of units without a sign, classes of several units that occur together only, and units without
+    function that zeros cut off together.
 
     Args:
         space: The weight space.
@@ -86,6 +88,7 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
         raise SpaceError(f"Expected weights of shape {shape}, got {list(weights.shape)}.")
     weights, numbers = weights.detach().double(), [n.to(weights.device) for n in position_numbers(space)]
     symmetry = partial(_symmetry, space, weights.shape[:-1])
+    given, weights = weights, without_means(symmetry(), weights).act(weights) if space.shifts else weights
     before = symmetry(turns=_turns(space, weights))
     weights = before.act(weights) if space.phases else weights
     for kinds, found in (((GENERAL, COMPLEX), bases), ((ORTHOGONAL,), orthogonal_bases)):
@@ -100,7 +103,8 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
     ):
         scaled = symmetry(multipliers=step(space, tables))
         before, tables = scaled @ before, _scaled(tables, scaled)
-    return symmetry(orders=orders(space, tables, numbers)) @ before
+    found = symmetry(orders=orders(space, tables, numbers)) @ before
+    return without_means(found, found.act(given)) if space.shifts else found
 
 
 def _change_of_bases(space: WeightSpace, weights: Tensor, numbers: Sequence[Tensor], step: Bases) -> Symmetry:

@@ -12,6 +12,7 @@ from wsgraph.space.across import num_common
 from wsgraph.space.canonical_order import ancestors
 from wsgraph.space.parts import ROLES, Axis, Block, NeuronGroup
 from wsgraph.space.scale import Scale, ScaleClass
+from wsgraph.space.shift import Shift, commutes
 
 if TYPE_CHECKING:
     from wsgraph.space.weight_space import WeightSpace
@@ -45,6 +46,18 @@ def check(space: WeightSpace) -> None:
         if connection.block is not None:
             _check_index(connection.block, len(space.blocks), "block of a connection")
     _check_blocks(space)
+    for shift in space.shifts:
+        _check_shift(space, shift)
+
+
+def _check_shift(space: WeightSpace, shift: Shift) -> None:
+    _check_index(shift.block, len(space.blocks), "block of a shift")
+    block = space.blocks[shift.block]
+    fits = len(shift.runs) == len(block.shape) and all(r > 0 for r in shift.runs)
+    if not fits or any(size % runs for size, runs in zip(block.shape, shift.runs, strict=True)):
+        raise SpaceError(f"A shift of {block.tensor!r} has runs {shift.runs}, which do not fit {block.shape}.")
+    if not commutes(space, shift):
+        raise SpaceError(f"A shift of {block.tensor!r} has runs {shift.runs}, which other symmetries tear apart.")
 
 
 def _check_blocks(space: WeightSpace) -> None:

@@ -12,6 +12,7 @@ from wsgraph.space.scale import ScaleSet
 
 if TYPE_CHECKING:
     from wsgraph.space.parts import Block
+    from wsgraph.space.shift import Shift
     from wsgraph.space.weight_space import WeightSpace
 
 _KINDS = {
@@ -33,6 +34,7 @@ def sentences(space: WeightSpace) -> Iterator[str]:
     turning = sum(space.groups[c.group].size for c in space.phases)
     if turning:
         yield f"The sines of {_count(turning, 'unit')} may be shifted by half turns."
+    yield from _shifted(space)
     share = _percent(num_moved_parameters(space), space.num_parameters)
     yield f"{share} of the {_count(space.num_parameters, 'parameter')} are moved by some symmetry."
     yield from _ends(space)
@@ -40,7 +42,7 @@ def sentences(space: WeightSpace) -> Iterator[str]:
 
 
 def num_moved_parameters(space: WeightSpace) -> int:
-    """How many of the parameters some symmetry moves or scales."""
+    """How many of the parameters some symmetry moves or scales; shifts do not count."""
     return sum(block.numel for block in _parameters(space) if _is_moved(space, block))
 
 
@@ -91,6 +93,25 @@ def _larger_units(space: WeightSpace) -> Iterator[str]:
         yield f"{where}{number} {word} swap as wholes{f'; {matrices} inside each of them' if names else ''}."
     for (size, name), places in Counter(linear.values()).items():
         yield f"{name} acts on {_count(places, 'group')} of {_count(size, 'unit')}."
+
+
+def _shifted(space: WeightSpace) -> Iterator[str]:
+    """What may be added, since it is removed again: to any entry of a block, or the same to many."""
+    free = [s for s in space.shifts if s.numel == space.blocks[s.block].numel]
+    tied = [s for s in space.shifts if s.numel < space.blocks[s.block].numel]
+    found = [_tensors(space, free)] if free else []
+    if tied:
+        count = _count(sum(shift.numel for shift in tied), "number")
+        found.append(f"{count} to many entries at once of {_tensors(space, tied)}")
+    if found:
+        yield f"Anything may be added to {'; '.join(found)}." if free else f"Shifts may add {found[0]}."
+
+
+def _tensors(space: WeightSpace, shifts: Sequence[Shift]) -> str:
+    names = list(dict.fromkeys(space.blocks[shift.block].tensor for shift in shifts))
+    return _listed(
+        [repr(name) for name in names] if len(names) < 4 else [*map(repr, names[:2]), f"{len(names) - 2} others"]
+    )
 
 
 def _word(space: WeightSpace, inside: Sequence[int]) -> str:

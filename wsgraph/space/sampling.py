@@ -30,6 +30,7 @@ def random_symmetry(
     max_scale: float = 10.0,
     batch_size: int | None = None,
     linear: bool = False,
+    shifts: bool = False,
 ) -> Symmetry:
     """See :meth:`wsgraph.WeightSpace.random_symmetry`."""
     if not max_scale >= 1:
@@ -48,7 +49,8 @@ def random_symmetry(
         for i, g in enumerate(space.groups)
     )
     turns = tuple(_turns((*batch, space.groups[c.group].size), generator, scale) for c in space.phases)
-    return Symmetry(space, tuple(orders[i] for i in range(len(space.groups))), multipliers, turns, matrices)
+    added = tuple(normal(*batch, *s.runs, generator=generator) if shifts else None for s in space.shifts)
+    return Symmetry(space, tuple(orders[i] for i in range(len(space.groups))), multipliers, turns, matrices, added)
 
 
 def _draw_order(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.errors import SpaceError
-from wsgraph.space import layout
+from wsgraph.space import layout, shifting
 from wsgraph.space.across import for_parts, linear_group, pieces_above, units_above
 from wsgraph.space.matrices import taken, with_other_coordinate
 from wsgraph.space.matrix_set import MatrixSet
@@ -34,6 +34,7 @@ class Symmetry:
     On a linear group, an invertible matrix M acts between the two, W' = Λ M P W on the side where multipliers
     multiply, and its inverse transpose on the side where they divide; an orthogonal matrix on both sides. Where units
     are planes, each has a matrix of its own, which turns its two coordinates. Before a sine, k half turns are made.
+    Last, numbers are added to blocks, where nothing that reads them notices.
 
     Attributes:
         space: The weight space it acts on.
@@ -44,6 +45,8 @@ class Symmetry:
         turns: For every phase class, the whole numbers k in the new order: ``[size]`` or ``[B, size]``, float64.
         matrices: For every neuron group, M of each piece, ``[pieces, n, n]`` or ``[B, pieces, n, n]``, float64, or
             None for the identity; where units are planes, the turn of each, ``[size, 2, 2]`` or ``[B, size, 2, 2]``.
+        shifts: For every shift of the space, the numbers that are added, ``[*runs]`` or ``[B, *runs]``, float64, or
+            None for zeros. Empty for zeros everywhere.
 
     Example:
         >>> import torch, wsgraph
@@ -61,6 +64,7 @@ class Symmetry:
     multipliers: tuple[Tensor, ...]
     turns: tuple[Tensor, ...]
     matrices: tuple[Tensor | None, ...]
+    shifts: tuple[Tensor | None, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "multipliers", with_products(self.space, self.multipliers))
@@ -109,7 +113,8 @@ class Symmetry:
             weights = weights.expand(*batch, -1)
         out = torch.empty_like(weights, memory_format=torch.contiguous_format)
         for number, part in enumerate(self.space.slices):
-            out[..., part] = self._act_on(number, weights).reshape(*weights.shape[:-1], -1)
+            values = self._scaled(self.space.blocks[number], self._turned(number, weights))
+            out[..., part] = shifting.shifted(self, number, values).reshape(*weights.shape[:-1], -1)
         return out
 
     def __matmul__(self, other: Symmetry) -> Symmetry:
@@ -125,7 +130,8 @@ class Symmetry:
             for i, (ours, theirs) in enumerate(zip(self.turns, other.turns, strict=True))
         )
         matrices = tuple(self._composed(i, other) for i in range(len(orders)))
-        return Symmetry(self.space, orders, multipliers, turns, matrices)
+        shifts = shifting.composed(self, other)
+        return Symmetry(self.space, orders, multipliers, turns, matrices, shifts)
 
     def inverse(self) -> Symmetry:
         """The symmetry that undoes this one."""
@@ -138,12 +144,14 @@ class Symmetry:
         )
         undone = Symmetry(self.space, orders, multipliers, turns, self.matrices)
         matrices = tuple(None if m is None else undone._inverted(i, m) for i, m in enumerate(self.matrices))
-        return Symmetry(self.space, orders, multipliers, turns, matrices)
+        undone = Symmetry(self.space, orders, multipliers, turns, matrices)
+        return replace(undone, shifts=shifting.inverted(self, undone))
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """``()``, or ``(B,)`` for a batch of symmetries."""
-        return next((tuple(t.shape[:-1]) for t in (*self.orders, *self.multipliers)), ())
+        shapes = [t.shape[:-1] for t in (*self.orders, *self.multipliers)] + shifting.batch_shapes(self)
+        return next((tuple(shape) for shape in shapes if shape), ())
 
     def scale_values(self, scale: Scale, group: int) -> Tensor | None:
         """A scale of the units of a group as numbers (float64), ``[size]`` or ``[B, size]``; None for the scale 1."""
@@ -157,15 +165,19 @@ class Symmetry:
     def __repr__(self) -> str:
         batch = f"batch of {self.batch_shape[0]}, " if self.batch_shape else ""
         moved = sum(self.space.groups[i].size for i in self.space.moving_groups)
+        added = sum(s.numel for s, numbers in zip(self.space.shifts, self.shifts, strict=False) if numbers is not None)
         scaled = sum(self.space.groups[c.group].size for c in self.space.scales if c.product_of is None)
-        return f"Symmetry({batch}{moved} units permuted, {scaled} scaled)"
+        return f"Symmetry({batch}{moved} units permuted, {scaled} scaled{f', {added} numbers added' if added else ''})"
 
     # ----------------------------------------------------------------- action
 
-    def _act_on(self, number: int, weights: Tensor) -> Tensor:
-        """Move one block of flat weights: ``[*batch, *block.shape]``."""
-        block, lead = self.space.blocks[number], weights.dim() - 1
-        values = self._turned(number, weights, len(block.axes))
+    def moved(self, block: Block, values: Tensor) -> Tensor:
+        """One block ``[*batch, *block.shape]`` after all but the shifts, if it has no planes."""
+        return self._scaled(block, self._permuted(block, values, values.dim() - len(block.shape)))
+
+    def _scaled(self, block: Block, values: Tensor) -> Tensor:
+        """A block, whose units have moved, after matrices, multipliers and half turns."""
+        lead = values.dim() - len(block.shape)
         for i, axis in enumerate(block.axes):
             matrix = self._matrix(axis.group)
             if matrix is not None and self._kind(axis.group).is_square:
@@ -181,9 +193,10 @@ class Symmetry:
             values = values + shifts.reshape(shape).to(values)
         return values
 
-    def _turned(self, number: int, weights: Tensor, axes: int) -> Tensor:
+    def _turned(self, number: int, weights: Tensor, axes: int | None = None) -> Tensor:
         """A block after units took their new places, and planes were turned along the first ``axes`` of its axes."""
         block, lead = self.space.blocks[number], weights.dim() - 1
+        axes = len(block.axes) if axes is None else axes
         if not axes:
             values = weights[..., self.space.slices[number]].reshape(*weights.shape[:-1], *block.shape)
             return self._permuted(block, values, lead)

@@ -17,6 +17,7 @@ from wsgraph.space.check import check
 from wsgraph.space.parts import Block, Connection, NeuronGroup, NeuronLayer, Pin, TensorSpec
 from wsgraph.space.sampling import random_symmetry
 from wsgraph.space.scale import PhaseClass, ScaleClass, ScaleSet
+from wsgraph.space.shift import Shift
 from wsgraph.space.symmetry import Symmetry
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class WeightSpace:
     """Tensors, neuron groups, scale classes, layers, blocks and connections of one architecture.
 
     A frozen value, made by :func:`wsgraph.trace` or by hand; two traces of one architecture are equal. A symmetry is
-    the same formula for every architecture, W_ij -> λ_i W_σ(i)σ(j) λ_j^-1, read off the blocks.
+    the same formula for every architecture, W_ij -> λ_i W_σ(i)σ(j) λ_j^-1, read off the blocks; then come the shifts.
 
     Attributes:
         tensors: The entries of the state dict, in its order.
@@ -39,6 +40,7 @@ class WeightSpace:
         connections: How blocks and layers enter layers, in the order of the forward pass.
         pins: What had to be left in place, and why.
         phases: Free half turns before sines.
+        shifts: Numbers that may be added to blocks.
 
     Example:
         >>> import torch, wsgraph
@@ -57,6 +59,7 @@ class WeightSpace:
     connections: tuple[Connection, ...]
     pins: tuple[Pin, ...] = ()
     phases: tuple[PhaseClass, ...] = ()
+    shifts: tuple[Shift, ...] = ()
 
     # ---------------------------------------------------------------- identity
 
@@ -131,7 +134,7 @@ class WeightSpace:
 
     @cached_property
     def num_moved(self) -> int:
-        """How many of the P weights some symmetry moves or scales."""
+        """How many of the P weights some symmetry moves or scales; shifts do not count."""
         return sum(
             b.numel
             for b in self.blocks
@@ -207,6 +210,7 @@ class WeightSpace:
         max_scale: float = 10.0,
         batch_size: int | None = None,
         linear: bool = False,
+        shifts: bool = False,
     ) -> Symmetry:
         """A random element of the symmetry group.
 
@@ -217,8 +221,10 @@ class WeightSpace:
             max_scale: Magnitudes are log-uniform in [1 / max_scale, max_scale].
             batch_size: Draw this many independent symmetries, for as many networks.
             linear: Draw matrices for linear groups too, and turns of planes (their multipliers alone, if not).
+            shifts: Draw standard normal numbers for shifts too (none, if not). Models of :mod:`wsgraph.nn` are not
+                invariant to them; :meth:`canonicalize` takes them out of the data.
         """
-        return random_symmetry(self, generator, permute, scale, max_scale, batch_size, linear)
+        return random_symmetry(self, generator, permute, scale, max_scale, batch_size, linear, shifts)
 
     def canonicalize(self, state: layout.State) -> dict[str, Tensor]:
         """The canonical form of a state dict or a stack of them: one network for all that symmetries lead to from it.

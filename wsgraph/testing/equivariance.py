@@ -21,7 +21,7 @@ def assert_invariant(
     generator: torch.Generator | None = None,
     tolerance: Tolerance = 1e-9,
 ) -> None:
-    """The model's outputs stay when every network of the batch is moved by a symmetry of its own.
+    """The model's outputs stay when every network of the batch is moved by a symmetry of its own (without shifts).
 
     Args:
         model: A model over networks that returns ``[B, ...]``. A copy runs, in evaluation mode, in float64 and float32.
@@ -49,6 +49,8 @@ def assert_equivariant(
     tolerance: Tolerance = 1e-9,
 ) -> None:
     """Moving the networks and running the model is running the model and moving what it returns: f(g·W) = g·f(W).
+
+    Shifts are left out: an affine map of the weights has no place in what is added to them.
 
     Args:
         model: A model over networks that returns neuron graphs of the same spaces. A copy runs, in evaluation mode, in

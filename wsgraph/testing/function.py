@@ -62,13 +62,14 @@ def assert_function_preserved(
     generator = seeded(generator)
     arguments = as_arguments(model, example_inputs)
     space = trace(model, example_inputs) if space is None else space
-    refuse_without_symmetry(space)
+    if not space.shifts:
+        refuse_without_symmetry(space)
     for dtype, limit in limits(tolerance):
         twin = Twin(model, space, arguments, dtype, generator)
         before = _outputs(twin, twin.weights)
         _refuse_blind(twin, before, strictest(tolerance), generator)
         for _ in range(num_samples):
-            symmetry = draw(twin.space, twin.weights, generator, max_scale, linear=True)
+            symmetry = draw(twin.space, twin.weights, generator, max_scale, linear=True, shifts=True)
             after = _outputs(twin, symmetry.act(twin.weights))
             if deviation(after, before).error > limit:
                 culprits = [words for words, g in _factors(symmetry) if _breaks(twin, g, before, limit)]
@@ -96,10 +97,10 @@ def _refuse_blind(twin: Twin, before: list[Part], limit: float, generator: torch
     """Fail if other weights give the same outputs."""
     __tracebackhide__ = True
     space, weights = twin.space, twin.weights.clone()
-    for i in range(len(space.blocks)):
-        if can_move(space, i):
-            part = weights[space.slices[i]]
-            part.mul_(1 + 0.1 * uniform(*part.shape, generator=generator).to(part))
+    numbers = range(len(space.blocks))
+    for i in [i for i in numbers if can_move(space, i)] or numbers:
+        part = weights[space.slices[i]]
+        part.mul_(1 + 0.1 * uniform(*part.shape, generator=generator).to(part))
     if deviation(_outputs(twin, weights), before).error <= MIN_SPREAD * limit:
         raise AssertionError(
             f"The outputs of {name(twin.model)} do not depend on the weights that symmetries move, which proves "
@@ -120,6 +121,10 @@ def _factors(symmetry: Symmetry) -> Iterator[tuple[str, Symmetry]]:
     for i in [i for i, matrix in enumerate(symmetry.matrices) if matrix is not None][:MAX_SUSPECTS]:
         matrices = _only(symmetry.matrices, i, identity.matrices)
         yield f"a matrix on group {space.groups[i].name!r} alone", replace(identity, matrices=matrices)
+    for i, shift in list(enumerate(space.shifts))[:MAX_SUSPECTS]:
+        none = (None,) * len(space.shifts)
+        shifts = _only(symmetry.shifts, i, none)
+        yield f"shifting {space.blocks[shift.block].tensor!r} alone", replace(identity, shifts=shifts)
 
 
 def _only(values: tuple[T, ...], i: int, others: tuple[T, ...]) -> tuple[T, ...]:

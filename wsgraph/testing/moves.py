@@ -57,11 +57,14 @@ def draw(
     max_scale: float,
     batch_size: int | None = None,
     linear: bool = False,
+    shifts: bool = False,
 ) -> Symmetry:
     """A random symmetry that changes these weights."""
     __tracebackhide__ = True
     for _ in range(MAX_DRAWS):
-        symmetry = space.random_symmetry(generator, max_scale=max_scale, batch_size=batch_size, linear=linear)
+        symmetry = space.random_symmetry(
+            generator, max_scale=max_scale, batch_size=batch_size, linear=linear, shifts=shifts
+        )
         if not torch.equal(symmetry.act(weights), weights):
             return symmetry
     raise AssertionError(f"{MAX_DRAWS} random symmetries of {space!r} left the weights as they were.")

@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from wsgraph.errors import TraceError
 from wsgraph.space import TensorSpec, WeightSpace
+from wsgraph.trace.additive import find_shifts
 from wsgraph.trace.alike import Alike, as_reductions, change_places, find_alike
 from wsgraph.trace.assemble import assemble
 from wsgraph.trace.export import export
@@ -62,7 +63,8 @@ def trace(model: nn.Module, example_inputs: Any = None) -> WeightSpace:
         interpreter.tracer.finish()
         kept = interpreter.with_swaps(reductions)
         if len(kept) == len(found):
-            return assemble(Probe(graph, interpreter.values, interpreter.tracer), tensors)
+            space = assemble(Probe(graph, interpreter.values, interpreter.tracer), tensors)
+            return replace(space, shifts=find_shifts(program.graph, program.graph_signature, space))
         found = kept
 
 

@@ -49,7 +49,7 @@ def verify(
     twin = Twin(model, space, arguments, torch.float64, generator)
     before, worst = twin(twin.weights), 0.0
     for _ in range(num_samples):
-        symmetry = twin.space.random_symmetry(generator, max_scale=max_scale, linear=True)
+        symmetry = twin.space.random_symmetry(generator, max_scale=max_scale, linear=True, shifts=True)
         after = twin(symmetry.act(twin.weights))
         worst = max([worst, *(relative_change(a, b) for a, b in zip(after, before, strict=True))])
     return worst

@@ -14,8 +14,8 @@ class Canonicalize(WeightTransform):
 
     The function of each network stays as it is: :func:`wsgraph.space.canonical.canonical_symmetry` is applied.
 
-    **Symmetry**: invariant to permutations, signs, positive scales, half turns and linear groups, up to rounding; that
-    function says which networks are not.
+    **Symmetry**: invariant to permutations, signs, positive scales, half turns, linear groups and shifts, up to
+    rounding; that function says which networks are not.
 
     Example:
         >>> import torch, wsgraph

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.space import WeightSpace
+from wsgraph.space.shifting import as_large_as
 from wsgraph.transforms.weight_transform import WeightTransform
 
 
@@ -19,6 +20,8 @@ class RandomSymmetry(WeightTransform):
         scale: Whether to draw signs and magnitudes.
         max_scale: Magnitudes are log-uniform in [1 / max_scale, max_scale].
         generator: Source of randomness; the global one if not given.
+        shifts: Whether to add numbers where nothing notices: normal ones, of the size of the numbers that are there.
+            Models of :mod:`wsgraph.nn` are not invariant to them, and have something to learn.
 
     Example:
         >>> import torch, wsgraph
@@ -33,12 +36,16 @@ class RandomSymmetry(WeightTransform):
         scale: bool = True,
         max_scale: float = 10.0,
         generator: torch.Generator | None = None,
+        shifts: bool = True,
     ) -> None:
         self.permute = permute
         self.scale = scale
         self.max_scale = max_scale
         self.generator = generator
+        self.shifts = shifts
 
     def _moved(self, space: WeightSpace, weights: Tensor) -> Tensor:
-        symmetry = space.random_symmetry(self.generator, self.permute, self.scale, self.max_scale, len(weights))
-        return symmetry.act(weights)
+        symmetry = space.random_symmetry(
+            self.generator, self.permute, self.scale, self.max_scale, len(weights), shifts=self.shifts
+        )
+        return as_large_as(symmetry, weights).act(weights)
