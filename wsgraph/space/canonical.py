@@ -91,17 +91,17 @@ def canonical_symmetry(space: WeightSpace, weights: Tensor) -> Symmetry:
     given, weights = weights, without_means(symmetry(), weights).act(weights) if space.shifts else weights
     before = symmetry(turns=_turns(space, weights))
     weights = before.act(weights) if space.phases else weights
-    for kinds, found in (((GENERAL, COMPLEX), bases), ((ORTHOGONAL,), orthogonal_bases)):
+    for kinds, step in (((GENERAL, COMPLEX), bases), ((ORTHOGONAL,), orthogonal_bases)):
         if any(group.linear in kinds for group in space.groups):
-            change = _change_of_bases(space, weights, numbers, found)
+            change = _change_of_bases(space, weights, numbers, step)
             before, weights = change @ before, change.act(weights)
     tables = read_tables(space, weights)
-    for step in (
+    for read in (
         partial(multipliers, numbers=numbers, freedom=magnitudes(space)),
         partial(balance, freedom=magnitudes(space)),
         partial(multipliers, numbers=numbers, freedom=signs(space)),
     ):
-        scaled = symmetry(multipliers=step(space, tables))
+        scaled = symmetry(multipliers=read(space, tables))
         before, tables = scaled @ before, _scaled(tables, scaled)
     found = symmetry(orders=orders(space, tables, numbers)) @ before
     return without_means(found, found.act(given)) if space.shifts else found

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wsgraph.errors import SpaceError
 from wsgraph.space.across import crossed_order
-from wsgraph.space.draws import device_of, uniform, whole
+from wsgraph.space.draws import device_of, normal, uniform, whole
 from wsgraph.space.matrices import draw_matrices
 from wsgraph.space.part_products import with_product
 from wsgraph.space.scale import ScaleClass

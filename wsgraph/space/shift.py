@@ -66,7 +66,7 @@ class Shift:
 def commutes(space: WeightSpace, shift: Shift) -> bool:
     """Whether every other symmetry of a space makes numbers of a shift from numbers of this shift."""
     block = space.blocks[shift.block]
-    if block.turns is not None or block.shift:
+    if block.turns is not None or block.shift or any(axis.plane for axis in block.axes):
         return False
     lead, several = (shift.runs[0], shift.runs[1:]) if block.pieces > 1 else (1, shift.runs)
     if block.pieces > 1 and lead != block.pieces:
@@ -76,12 +76,7 @@ def commutes(space: WeightSpace, shift: Shift) -> bool:
         if runs == size:
             continue
         factors = [space.groups[space.scales[f.scale_class].group].size for f in axis.scale]
-        if (
-            axis.phase is not None
-            or axis.plane is not None
-            or any(runs % n for n in factors)
-            or not _keeps(space, axis.group, runs)
-        ):
+        if axis.phase is not None or any(runs % n for n in factors) or not _keeps(space, axis.group, runs):
             return False
     return True
 
