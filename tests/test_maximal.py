@@ -226,7 +226,7 @@ def test_pieces_that_one_operator_treats_alike_change_places(cut):
 
 
 @pytest.mark.parametrize(
-    ("join", "signs", "magnitudes"), [("maximum", 0, 4), ("minimum", 0, 4), ("sum", 4, 0), ("squares", 12, 4)]
+    ("join", "signs", "magnitudes"), [("maximum", 0, 4), ("minimum", 0, 4), ("sum", 4, 0), ("squares", 12, 4 + 4 * 3)]
 )
 def test_pieces_of_any_sum_or_maximum_change_places(join, signs, magnitudes):
     space = trace(Pieces(CUTS["chunk"], JOINS[join]), torch.zeros(2, 3))
