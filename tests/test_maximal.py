@@ -241,7 +241,7 @@ def test_pieces_that_one_operator_treats_alike_change_places(cut):
 @pytest.mark.parametrize(
     ("join", "signs", "magnitudes"),
     [
-        *(("maximum", 0, 4), ("minimum", 0, 4), ("sum", 4, 0), ("squares", 12, 4)),
+        *(("maximum", 0, 4), ("minimum", 0, 4), ("sum", 4, 0), ("squares", 12, 4 + 4 * 3)),
         *(("product", 0, 12), ("product_of_slopes", 0, 12), ("product_of_tanh", 12, 0)),
         *(("product_and_sigmoid", 0, 8), ("product_and_tanh", 12, 8)),
     ],

@@ -319,7 +319,7 @@ def test_corrupted_descriptions_are_refused():
     fields_of_dicts = [p for p in every_path(tree) if isinstance(p[-1], str)]
     optional = {"pins", "kernel", "shift", "scale", "eps", "activation", "output", "pointwise", "same_as", "fixed"}
     optional |= {"source", "block", "target_axis", "dtype", "is_parameter", "operator", "args"}
-    optional |= {"phases", "phase", "turns", "pieces", "parent", "linear", "across", "hidden"}
+    optional |= {"phases", "phase", "turns", "pieces", "parent", "linear", "plane", "across", "hidden"}
     optional |= {"product_of", "unit_over", "shifts"}
     for path in fields_of_dicts:
         for spoil in ("lost", "type", "extra"):
