@@ -80,7 +80,7 @@ class OverParts:
     def is_above(self, unknown: int, other: int) -> bool:
         """Whether an unknown belongs to the group of another one, or to one of its ancestors."""
         group, wanted = self.group_of(unknown), self.group_of(other)
-        return wanted == group or wanted in self.units.chain(group)[1:]
+        return wanted == group or wanted in self.units.ancestors(group)
 
     def equations(self, solution: dict[int, Expression]) -> list[Expression]:
         """The products as equations, where the parts have these multipliers."""
