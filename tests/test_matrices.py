@@ -232,7 +232,7 @@ def test_coordinates_that_are_mixed_up_break_the_function():
         return axis if axis.plane is None else replace(axis, plane=axis.plane._replace(coordinate=1 - axis.plane[0]))
 
     blocks = tuple(replace(b, axes=tuple(map(flipped, b.axes))) if b.tensor == "k.weight" else b for b in space.blocks)
-    with pytest.raises(AssertionError, match=r"a matrix on group 'q\[0\]' alone"):
+    with pytest.raises(AssertionError, match=r"a matrix on group 'k\[0\]' alone"):
         assert_function_preserved(model, replace(space, blocks=blocks), example_inputs=inputs(model))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
+from wsgraph.space.across import linear_group
 from wsgraph.space.matrix_set import MatrixSet
 from wsgraph.space.operators import Operator, calls, operators
 from wsgraph.space.repeats import Row, merged, pattern, summarised
@@ -175,9 +176,10 @@ def _places(names: Iterable[str]) -> list[str]:
 
 def _kind(space: WeightSpace, layer: NeuronLayer) -> str:
     """What may act on the units of a layer, in a word."""
-    group = space.groups[layer.group]
+    base = linear_group(space, layer.group)
+    group = space.groups[base]
     if group.linear.is_square:
-        return group.linear.of_size(group.size // space.num_pieces(layer.group))
+        return group.linear.of_size(group.size // space.num_pieces(base))
     free = [(space.scales[f.scale_class].values, f) for f in layer.scale]
     magnitude = any(values.has_magnitude and f.power for values, f in free)
     if group.linear is MatrixSet.COMPLEX:

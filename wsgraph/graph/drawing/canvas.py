@@ -17,6 +17,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from wsgraph.space import NeuronLayer, ScaleSet, WeightSpace
+from wsgraph.space.across import linear_group
 
 Color = tuple[float, float, float]
 
@@ -105,9 +106,10 @@ def title(space: WeightSpace) -> str:
 
 def symbol(space: WeightSpace, layer: NeuronLayer) -> str:
     """What may act on the units of a layer: ``"±"``, ``">0"``, ``"≠0"``, ``"GL(64)"``, ``"∠"``, or nothing."""
-    kind = space.groups[layer.group].linear
+    base = linear_group(space, layer.group)
+    kind = space.groups[base].linear
     if kind.is_square:
-        return kind.of_size(space.groups[layer.group].size // space.num_pieces(layer.group))
+        return kind.of_size(space.groups[base].size // space.num_pieces(base))
     free = [(space.scales[f.scale_class].values, f) for f in layer.scale]
     magnitude = any(values.has_magnitude and f.power for values, f in free)
     sign = any(values.has_sign and f.parity for values, f in free)
