@@ -234,12 +234,9 @@ class _Assembly:
         Several copies of a unit make one part, unless they are kept separate, since later axes differ among them.
         """
         lines = self._lines(legs, axes, chosen, stride)
-        kinds: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for position, leg in enumerate(lines[0].tolist()):
-            kinds[self._group_of(leg), int(self.units.kind[leg])].append(position)
         merged: dict[tuple[int, Scale, tuple[Meeting, ...], int], list[Ints]] = defaultdict(list)
-        for group, kind in kinds:
-            ranks = self.units.rank[self.units.slot[lines]]
+        ranks = self.units.rank[self.units.slot[lines]]
+        for group, kind in self._kinds(lines[0]):
             index = [np.flatnonzero(self._is(line, group, kind)) for line in lines]
             index = [i[np.argsort(r[i])] for i, r in zip(index, ranks, strict=True)]
             scale = self.scales.get(int(lines[0][index[0][0]]), ())
@@ -250,6 +247,12 @@ class _Assembly:
             for (group, scale, meetings, kind), indices in merged.items()
             for index, copies in _copies(indices)
         ]
+
+    def _kinds(self, legs: Ints) -> list[tuple[int, int]]:
+        """The groups of legs with their kinds, in the order of their first appearance."""
+        group, kind = self.units.group[self.units.slot[legs]], self.units.kind[legs]
+        first = np.sort(np.unique(kind * (group.max(initial=0) + 1) + group, return_index=True)[1])
+        return list(zip(group[first].tolist(), kind[first].tolist(), strict=True))
 
     def _is(self, legs: Ints, group: int, kind: int) -> NDArray[np.bool_]:
         return (self.units.group[self.units.slot[legs]] == group) & (self.units.kind[legs] == kind)

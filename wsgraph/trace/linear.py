@@ -40,8 +40,10 @@ def matrix_sets(
 def _stored_legs(probe: Probe, units: Partition) -> list[int]:
     """The legs of stored tensors that belong to the first unit of a group."""
     labels = [label[LEG].reshape(-1) for known in probe.tracer.tensor_labels.values() for label in known.values()]
-    legs = np.unique(np.concatenate([np.empty(0, np.int64), *labels]))
-    found: list[int] = legs[units.is_first[units.slot[legs]]].tolist()
+    is_first = units.is_first[units.slot]
+    found: list[int] = np.unique(
+        np.concatenate([np.empty(0, np.int64), *(legs[is_first[legs]] for legs in labels)])
+    ).tolist()
     return found
 
 
