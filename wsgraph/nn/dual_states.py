@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,7 +49,8 @@ def dual_states(
         states = flow(weights, plan, gains, nudges)
         return [states[o] for o in seeds], states
 
-    tops, pull, states = torch.func.vjp(run, nudges, has_aux=True)
+    result: Any = torch.func.vjp(run, nudges, has_aux=True)
+    tops, pull, states = result
     (found,) = pull([seed.to(top).expand_as(top) for seed, top in zip(seeds.values(), tops, strict=True)])
     return states, found
 

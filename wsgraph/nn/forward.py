@@ -103,10 +103,11 @@ class Forward(nn.Module):
             value = self._value(plan, i, weights, states)
             for call in layer.activation:
                 value = apply_pointwise(call, [value])
-            value = value if value.is_floating_point() else value.to(weights.dtype)
-            value = value * gains[i] if i in gains else value
-            states[i] = value + nudges[i] if i in nudges else value
-        return states
+            if value.is_floating_point():  # the answer of a comparison goes on as it is
+                value = value * gains[i] if i in gains else value
+                value = value + nudges[i] if i in nudges else value
+            states[i] = value
+        return [state if state.is_floating_point() else state.to(weights.dtype) for state in states]
 
     def _value(self, plan: Plan, i: int, weights: Tensor, states: list[Tensor]) -> Tensor:
         space, layer = plan.space, plan.space.layers[i]

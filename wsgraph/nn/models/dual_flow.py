@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from wsgraph.errors import WSGraphError
 from wsgraph.graph import NeuronGraph, checked_graph, checked_space
@@ -50,7 +49,6 @@ class DualFlow(WeightSpaceModel):
         backward: Whether there are states q. Without them this is pure probing: s_i = φ(canon(Γ p_i)), and updates
             without outer products.
         num_rounds: How often the states flow.
-        dropout: How often, in training, a network is read without its hidden layers.
 
     Shapes:
         - **input**: B neuron graphs, of ``space`` or others with layers like its own
@@ -78,14 +76,11 @@ class DualFlow(WeightSpaceModel):
         *,
         backward: bool = True,
         num_rounds: int = 1,
-        dropout: float = 0.0,
     ) -> None:
         super().__init__(space, hidden_channels, num_layers, out_channels)
         if num_rounds < 1:
             raise WSGraphError(f"num_rounds must be at least 1, got {num_rounds}.")
-        if not 0 <= dropout < 1:
-            raise WSGraphError(f"dropout must be in [0, 1), got {dropout}.")
-        channels, self.dropout = hidden_channels, dropout
+        channels = hidden_channels
         self.states = Forward(space, channels)
         self.read = [i for i in range(len(space.layers)) if part_of(space, i) == HIDDEN]
         outputs = {i: space.size(i) for i, n in enumerate(space.layers) if n.output and structure(space).fixed[i]}
@@ -97,7 +92,7 @@ class DualFlow(WeightSpaceModel):
         self.rounds = nn.ModuleList(self._heads(width) for _ in range(num_rounds))
         self.factors = nn.ModuleList(self._maps(width) for _ in range(num_rounds - 1))
         self.at_outputs = FixedUnits(outputs, channels, 2 * channels)
-        self.at_inputs = FixedUnits(inputs, channels, channels)
+        self.at_inputs = FixedUnits(inputs, channels, channels) if inputs else None
         answers = channels * (2 * len(outputs) + len(inputs)) + width * len(self.read)
         if out_channels is None:
             fixed = [i for i in range(len(space.layers)) if i not in self.read]
@@ -145,11 +140,9 @@ class DualFlow(WeightSpaceModel):
             own = [matrix for other, matrix in runs if other == space]
             found[space] = iter(self._at(plan_of(space), torch.cat(own)).split([len(matrix) for matrix in own]))
         parts = [next(found[space]) for space, _ in runs]
-        return (
-            updated(graphs, torch.cat([p.reshape(-1) for p in parts]))
-            if self.out_channels is None
-            else torch.cat(parts)
-        )
+        if self.out_channels is not None:
+            return torch.cat(parts)
+        return updated(graphs, torch.cat([part.reshape(-1) for part in parts]))
 
     def _invariant(self, weights: Tensor) -> Tensor:
         return self._at(self.states.plan, weights)
@@ -160,8 +153,8 @@ class DualFlow(WeightSpaceModel):
     def _at(self, plan: Plan, weights: Tensor) -> Tensor:
         """Outputs, or updated weights ``[B, P]``, of networks of one weight space."""
         p, q, s = self._flow(plan, weights)
-        kept = F.dropout(weights.new_ones(len(weights), 1), self.dropout, self.training)
-        answers = [*self.at_outputs(p), *self.at_inputs(q), *(kept * value.mean(1) for value in s.values())]
+        answers = [*self.at_outputs(p), *(value.mean(1) for value in s.values())]
+        answers += [] if self.at_inputs is None else self.at_inputs(q)
         together = torch.cat(answers, dim=1)
         if self.out_channels is not None:
             return self.readout(together)
@@ -171,10 +164,12 @@ class DualFlow(WeightSpaceModel):
 
     def _flow(self, plan: Plan, weights: Tensor) -> tuple[list[Tensor], dict[int, Tensor], dict[int, Tensor]]:
         """States p of all layers, q of those that lead to an output, s of the hidden ones, after the last round."""
-        seeds, gains = {int(i): seed for i, seed in self.seeds.items()}, {}
-        for number, heads in enumerate(self.rounds):
+        seeds = {int(i): seed for i, seed in self.seeds.items()}
+        gains: dict[int, Tensor] = {}
+        for heads, maps in zip(self.rounds, (*self.factors, None), strict=True):
+            assert isinstance(heads, nn.ModuleDict)
             p, q = dual_states(self.states, weights, seeds, self.reached, plan, gains)
             s = {i: heads[str(i)](p[i], q.get(i), plan.magnitude[i], plan.sign[i]) for i in self.read}
-            if number < len(self.factors):
-                gains = {i: 1 + self.factors[number][str(i)](value).tanh() for i, value in s.items()}
+            if isinstance(maps, nn.ModuleDict):
+                gains = {i: 1 + maps[str(i)](value).tanh() for i, value in s.items()}
         return p, q, s
