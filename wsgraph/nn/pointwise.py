@@ -33,15 +33,22 @@ def apply_pointwise(call: Pointwise, operands: list[Tensor], slope: Tensor | Non
     if packet == "prelu":
         assert slope is not None
         return torch.where(operands[0] > 0, operands[0], slope * operands[0])
-    operator = getattr(getattr(torch.ops.aten, packet, None), overload, None)
-    if operator is None or not (find_rule(packet) or torch.Tag.pointwise in operator.tags):
+    if not _is_known(packet, overload):
         raise SpaceError(f"Unknown elementwise operator {call.op!r} in the weight space.")
+    operator = getattr(getattr(torch.ops.aten, packet), overload)
     if packet not in PARTIAL:
         return _called(operator, call, operands)
     with torch.no_grad():
         defined = torch.isfinite(_called(operator, call, operands))
     value = _called(operator, call, [torch.where(defined, x, INSIDE) for x in operands])
     return torch.where(defined, value, torch.zeros_like(value))
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _is_known(packet: str, overload: str) -> bool:
+    """Whether a rule knows this operator, or torch says that it is elementwise."""
+    operator = getattr(getattr(torch.ops.aten, packet, None), overload, None)
+    return operator is not None and (find_rule(packet) is not None or torch.Tag.pointwise in operator.tags)
 
 
 def _called(operator: Any, call: Pointwise, operands: list[Tensor]) -> Tensor:

@@ -176,14 +176,17 @@ def flow_weights(space: WeightSpace, flow: Flow, weights: Tensor) -> Tensor:
     return numbers[:, :, :, None, None].expand(-1, -1, -1, link.sources, -1)
 
 
-def layer_bias(space: WeightSpace, layer: int, weights: Tensor) -> Tensor | None:
-    """The bias ``[B, units]`` of a layer, that of a normalisation with its mean folded in: β - γ m / √(v + ε)."""
-    vectors = structure(space).vectors[layer]
+def layer_bias(space: WeightSpace, layer: int, weights: Tensor, vectors: Vectors | None = None) -> Tensor | None:
+    """The bias ``[B, units]`` of a layer, that of a normalisation with its mean folded in: β - γ m / √(v + ε).
+
+    Its vectors are those of the structure; a caller that is compiled passes them.
+    """
+    vectors = vectors or structure(space).vectors[layer]
     bias = vector_of(space, layer, vectors.bias, weights)
     mean = vector_of(space, layer, vectors.mean, weights)
     if mean is None:
         return bias
-    folded = -norm_diagonal(space, layer, weights) * mean
+    folded = -norm_diagonal(space, layer, weights, vectors) * mean
     return folded if bias is None else bias + folded
 
 
@@ -196,9 +199,9 @@ def vector_of(space: WeightSpace, layer: int, block: int | None, weights: Tensor
     return for_parts(space, view, own, group) if view.shape[1] else view
 
 
-def norm_diagonal(space: WeightSpace, layer: int, weights: Tensor) -> Tensor:
+def norm_diagonal(space: WeightSpace, layer: int, weights: Tensor, vectors: Vectors | None = None) -> Tensor:
     """The gains γ / √(v + ε) of a normalisation, ``[B, units]``; ones of any other layer."""
-    vectors = structure(space).vectors[layer]
+    vectors = vectors or structure(space).vectors[layer]
     gain, variance = (vector_of(space, layer, block, weights) for block in (vectors.gain, vectors.variance))
     if gain is None:
         gain = weights.new_ones(len(weights), space.size(layer))

@@ -189,7 +189,7 @@ class Block:
     @property
     def kernel_size(self) -> int:
         """Number of kernel positions."""
-        return prod(len(k) for k in self.kernel)
+        return prod([len(k) for k in self.kernel])
 
     def index(self) -> NDArray[np.int64]:
         """Positions of the entries in the flattened tensor, of the block's shape."""

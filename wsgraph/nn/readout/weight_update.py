@@ -60,27 +60,29 @@ class WeightUpdate(nn.Module):
                 nn.init.normal_(module.weight, std=0.1 / module.in_features**0.5)
                 nn.init.normal_(module.bias, std=0.1)
 
-    def forward(self, weights: Tensor, invariant: list[Tensor], covariant: list[Tensor]) -> Tensor:
-        """The updated weights."""
-        pieces = []
-        for i, part in enumerate(self.space.slices):
+    def forward(
+        self, weights: Tensor, invariant: list[Tensor], covariant: list[Tensor], space: WeightSpace | None = None
+    ) -> Tensor:
+        """The updated weights, of the own space or of one that differs by the sizes of its layers."""
+        pieces, space = [], space or self.space
+        for i, part in enumerate(space.slices):
             values = weights[:, part]
             if i in self.users:
-                shift = self.space.blocks[i].shift
-                factor = 1 + self._factor(i, invariant).reshape(len(values), -1)
+                shift = space.blocks[i].shift
+                factor = 1 + self._factor(space, i, invariant).reshape(len(values), -1)
                 values = (values + shift) * factor - shift
             if i in self.biases:
-                values = values + self._push(i, invariant, covariant)
+                values = values + self._push(space, i, invariant, covariant)
             pieces.append(values)
         return torch.cat(pieces, dim=1)
 
-    def _factor(self, i: int, invariant: list[Tensor]) -> Tensor:
+    def _factor(self, space: WeightSpace, i: int, invariant: list[Tensor]) -> Tensor:
         """Σ_c Π u_c(s) over the layers along the axes of a block: ``[B, pieces, axes, kernel]``."""
-        block, nets, terms, operands = self.space.blocks[i], self.factors[str(i)], [], []
+        block, nets, terms, operands = space.blocks[i], self.factors[str(i)], [], []
         assert isinstance(nets, nn.ModuleDict)
         for name, (axis, layer) in zip(NAMES, self.users[i], strict=False):
-            group, own = block.axes[axis].group, self.space.layers[layer].group
-            states = nets[name](aligned(self.space, invariant[layer], own, group)).unflatten(1, (block.pieces, -1))
+            group, own = block.axes[axis].group, space.layers[layer].group
+            states = nets[name](aligned(space, invariant[layer], own, group)).unflatten(1, (block.pieces, -1))
             kernel = "k" if name == NAMES[0] else ""
             operands.append(states.unflatten(-1, (block.kernel_size, -1)) if kernel else states)
             terms.append(f"bp{AXES[axis]}{kernel}c")
@@ -91,12 +93,12 @@ class WeightUpdate(nn.Module):
         sizes = (len(axis.offsets) // block.pieces for axis in block.axes)
         return factor.expand(-1, block.pieces, *sizes, block.kernel_size)
 
-    def _push(self, i: int, invariant: list[Tensor], covariant: list[Tensor]) -> Tensor:
+    def _push(self, space: WeightSpace, i: int, invariant: list[Tensor], covariant: list[Tensor]) -> Tensor:
         """Σ_c p_c g_c(s) for the entries of a bias, ``[B, numel]``."""
-        block, layer, nets = self.space.blocks[i], self.biases[i], self.factors[str(i)]
+        block, layer, nets = space.blocks[i], self.biases[i], self.factors[str(i)]
         assert isinstance(nets, nn.ModuleDict)
         push = (covariant[layer] * nets["shift"](invariant[layer])).sum(-1, keepdim=True)
-        push = aligned(self.space, push, self.space.layers[layer].group, block.axes[0].group)
+        push = aligned(space, push, space.layers[layer].group, block.axes[0].group)
         return push.expand(-1, -1, block.kernel_size).flatten(1)
 
     def extra_repr(self) -> str:
