@@ -296,3 +296,10 @@ def test_reports_say_it():
     assert "Anything may be added to 'k.bias'." in " ".join(words.split())
     words = " ".join(str(trace(*made("pre_norm_stream")).report()).split())
     assert "Shifts may add 3 numbers to many entries at once of 'stem.weight' and 'stem.bias'." in words
+
+
+def test_a_dropout_in_place_hands_shifts_on():
+    """Its argument has another name, ``self``."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(inplace=True), nn.LayerNorm(4), nn.Linear(4, 1)).eval()
+    space = trace(model, torch.zeros(2, 3))
+    assert [space.blocks[shift.block].tensor for shift in space.shifts] == ["0.weight", "0.bias"]

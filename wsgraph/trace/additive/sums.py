@@ -71,7 +71,7 @@ def same(call: Call) -> Pulled:
 def dropout(call: Call) -> Pulled:
     """Nothing, in evaluation."""
     if not call["train"]:
-        yield from call.hand(call["input"], lambda blind: blind)
+        yield from call.hand(call.first("input", "self"), lambda blind: blind)
 
 
 @backward("masked_fill")

@@ -34,13 +34,21 @@ def _hand_back(node: fx.Node, found: dict[fx.Node, Family]) -> None:
     places = Counter(n for n in tree_leaves([list(node.args), dict(node.kwargs)]) if n in found)
     told: Counter[fx.Node] = Counter()
     families = _results(node, found)
-    for given, family in handed_back(Call(node, families)) if is_aten(node) and families else ():
+    for given, family in _handed_back(node, families) if is_aten(node) and families else ():
         if given in found:
             told[given] += 1
             found[given] = both(found[given], family)
     for given in places:
         if told[given] < places[given]:
             found[given] = []
+
+
+def _handed_back(node: fx.Node, families: list[Family]) -> list[tuple[fx.Node, Family]]:
+    """What a call hands back; nothing, if it has a form that its function does not know."""
+    try:
+        return list(handed_back(Call(node, families)))
+    except (ValueError, IndexError, TypeError, AssertionError, KeyError, StopIteration):
+        return []
 
 
 def _results(node: fx.Node, found: dict[fx.Node, Family]) -> list[Family]:
