@@ -6,7 +6,7 @@ from wsgraph.nn.encoder import NeuronEncoder
 from wsgraph.nn.forward import Forward
 from wsgraph.nn.models import DualFlow, FlatMLP, MonomialNFN, ScaleGMN, WeightSpaceModel
 from wsgraph.nn.monomial import MonomialLayout, MonomialLinear
-from wsgraph.nn.readout import FeatureUpdate, PartPool, WeightUpdate, perceptron
+from wsgraph.nn.readout import FeatureUpdate, PartPool, StatePool, WeightUpdate, perceptron
 
 __all__ = [
     "DualFlow",
@@ -22,6 +22,7 @@ __all__ = [
     "ScaleEquivariantConv",
     "ScaleGMN",
     "ScaleInvariant",
+    "StatePool",
     "WeightSpaceModel",
     "WeightUpdate",
     "canonical",
