@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from wsgraph.graph.links import Link, block_positions, is_vector, links, num_edges, positions
 from wsgraph.space import WeightSpace
+from wsgraph.space.per_space import per_space
 
 NODE_FEATURES = ("bias", "gain", "mean", "variance", "slope", "part")
 """Columns of ``x``. The bias of a normalisation is its shift; a part is any other vector that a unit has."""
@@ -102,7 +103,7 @@ class Topology:
         return torch.arange(len(sizes)).repeat_interleave(sizes)
 
 
-@lru_cache(maxsize=64)
+@per_space
 def topology(space: WeightSpace) -> Topology:
     """The topology of a weight space."""
     return Topology(space)

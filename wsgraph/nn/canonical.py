@@ -117,9 +117,7 @@ class ScaleEquivariant(nn.Module):
         """Draw new initial weights."""
         reset_children(self)
 
-    def forward(
-        self, x: Tensor, magnitude: Tensor | bool, sign: Tensor | bool, fixed: Tensor | bool = False
-    ) -> Tensor:
+    def forward(self, x: Tensor, magnitude: Tensor | bool, sign: Tensor | bool, fixed: Tensor | bool = False) -> Tensor:
         """Equivariant features."""
         values = self.linear(x)
         if self.plain is None or fixed is False:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from wsgraph.graph import NeuronGraph
 from wsgraph.graph.links import common_pieces
 from wsgraph.nn.powers import powers
 from wsgraph.space import WeightSpace
+from wsgraph.space.per_space import per_space
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,14 @@ class Product:
         return Product(self.first, self.target, self.second), Product(self.second, self.target, self.first)
 
 
-@lru_cache(maxsize=64)
-def products(space: WeightSpace) -> tuple[Product, ...]:
-    """All products of two layers whose units meet as units do with larger units that they are parts of."""
+@per_space
+def products(space: WeightSpace, backward: bool = False) -> tuple[Product, ...]:
+    """All products of two layers whose units meet as units do with larger units that they are parts of.
+
+    Backward, the same with each of the factors as the target.
+    """
+    if backward:
+        return tuple(reverse for product in products(space) for reverse in product.reversed())
     found = []
     for target, layer in enumerate(space.layers):
         operands = [c.source for c in space.incoming[target] if c.role == "operand"]
@@ -67,12 +72,11 @@ def dense_product(space: WeightSpace, product: Product, first: Tensor, second: T
     return values if size == count else values.unflatten(1, (size, -1)).mean(2)
 
 
-@lru_cache(maxsize=64)
+@per_space
 def product_table(space: WeightSpace, backward: bool = False) -> Tensor:
     """Nodes of all products, ``[4, T]``: targets, first and second factors, and the number of products of a target."""
-    entries = [products(space), tuple(p for q in products(space) for p in q.reversed())][backward]
     columns = [torch.empty(4, 0, dtype=torch.long)]
-    for product in entries:
+    for product in products(space, backward):
         layers = (product.target, product.first, product.second)
         count = max(space.size(i) for i in layers)
         rows = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import lru_cache
 
 from torch import Tensor
 
@@ -11,6 +10,7 @@ from wsgraph.graph.links import Link, arranged, is_vector, links
 from wsgraph.graph.topology import ROLES
 from wsgraph.nn.powers import freedoms, part, powers
 from wsgraph.space import WeightSpace
+from wsgraph.space.per_space import per_space
 from wsgraph.space.scale import Scale
 
 Factors = list[tuple[Scale, float]]
@@ -66,7 +66,7 @@ class Structure:
     depth: tuple[int, ...]
 
 
-@lru_cache(maxsize=64)
+@per_space
 def structure(space: WeightSpace) -> Structure:
     """The structure of a weight space."""
     pairs = [freedoms(space, layer.scale) for layer in space.layers]

@@ -81,10 +81,12 @@ class ScaleMessages(MessagePassing):
     def of_products(self, first: Tensor, second: Tensor, table: Tensor, freedom: Freedom) -> Tensor:
         """Sums of messages ``[N, channels]`` through products: see :func:`~wsgraph.nn.products.batch_products`."""
         target, left, right, count = table
-        values = first.new_zeros(first.shape).index_add(0, target, first[left] * second[right] / count[:, None])
+        made = first[left] * second[right] / count[:, None].to(first)
+        values = made.new_zeros(first.shape).index_add(0, target, made)
         reached = target.unique()
         flags = (torch.as_tensor(flag)[reached] for flag in freedom)
-        return torch.zeros_like(first).index_add(0, reached, self.net(values[reached], *flags))
+        messages = self.net(values[reached], *flags)
+        return messages.new_zeros(first.shape).index_add(0, reached, messages)
 
     # ----------------------------------------------------------------- dense
 
@@ -120,10 +122,7 @@ class ScaleMessages(MessagePassing):
     ) -> list[Tensor]:
         """The sums with those of the messages through products."""
         values: dict[int, Tensor] = {}
-        for product in products(space):
-            for p in product.reversed() if backward else (product,):
-                value = dense_product(space, p, first[p.first], second[p.second])
-                values[p.target] = values[p.target] + value if p.target in values else value
-        return [
-            total + self.net(values[i], *freedoms[i]) if i in values else total for i, total in enumerate(totals)
-        ]
+        for product in products(space, backward):
+            target, value = product.target, dense_product(space, product, first[product.first], second[product.second])
+            values[target] = values[target] + value if target in values else value
+        return [total + self.net(values[i], *freedoms[i]) if i in values else total for i, total in enumerate(totals)]

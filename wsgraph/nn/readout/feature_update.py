@@ -11,9 +11,10 @@ from wsgraph.graph.topology import numbers_at
 from wsgraph.nn.canonical import ScaleInvariant
 from wsgraph.nn.encoder import VARIANCE
 from wsgraph.nn.reset import reset_children
-from wsgraph.nn.structure import Flow
+from wsgraph.nn.structure import Flow, structure
 from wsgraph.nn.units import Units, batch_flows, batch_units, unit_table
 from wsgraph.space import WeightSpace
+from wsgraph.space.per_space import per_space
 
 
 class FeatureUpdate(nn.Module):
@@ -46,15 +47,14 @@ class FeatureUpdate(nn.Module):
 
     def dense(self, space: WeightSpace, weights: Tensor, nodes: list[Tensor], edges: dict[Flow, Tensor]) -> Tensor:
         """From features ``[B, units, C]`` of every layer and ``[B, pieces, targets, m, C]`` of every flow."""
-        units, x, table = unit_table(space), torch.cat(nodes, dim=1), topology(space).node_feature
+        units, x, numbers = unit_table(space), torch.cat(nodes, dim=1), node_numbers(space)
         flags = units.magnitude[:, None].to(x.device), units.sign[:, None].to(x.device)
-        changes = [self._vector_changes(x, numbers_at(weights, table), units.eps.to(x), *flags).flatten(1)]
-        where = [table.reshape(-1)]
+        changes = [self._vector_changes(x, numbers_at(weights, numbers), units.eps.to(x), *flags).flatten(1)]
         for flow, features in edges.items():
             if flow.link.block is not None:
                 changes.append(self.edge(features)[..., : flow.link.columns].flatten(1))
-                where.append(positions(space, flow.link).reshape(-1))
-        return _add_at(weights, torch.cat(where), torch.cat(changes, dim=1))
+        kept, where = (table.to(x.device) for table in changed_weights(space))
+        return weights.index_add(1, where, torch.cat(changes, dim=1)[:, kept].to(weights))
 
     def sparse(self, graphs: NeuronGraph, x: Tensor, edge_attr: Tensor) -> Tensor:
         """From features ``[N, C]`` of all nodes and ``[E, C]`` of the flows among all edges."""
@@ -63,7 +63,7 @@ class FeatureUpdate(nn.Module):
         flags = units.magnitude[:, None], units.sign[:, None]
         vectors = self._vector_changes(x, graphs.x, units.eps.to(x), *flags)
         edges = x.new_zeros(len(flows), self.edge.out_features)
-        edges[flows] = self.edge(edge_attr)
+        edges[flows] = self.edge(edge_attr).to(edges)
         pieces, edge, node = [], 0, 0
         for space, matrix in graphs.matrices():
             form, count = topology(space), len(matrix)
@@ -84,8 +84,24 @@ class FeatureUpdate(nn.Module):
         return torch.cat([self.bias(x), (numbers + shift)[..., 1:] * growth], dim=-1)
 
 
+@per_space
+def node_numbers(space: WeightSpace) -> Tensor:
+    """Where the numbers of nodes stand in the flat weights: see :attr:`~wsgraph.graph.Topology.node_feature`."""
+    return topology(space).node_feature
+
+
+@per_space
+def changed_weights(space: WeightSpace) -> tuple[Tensor, Tensor]:
+    """Which of the changes of nodes and flows change a weight, and where it stands."""
+    flows = [flow for flows in structure(space).flows for flow in flows if flow.link.block is not None]
+    where = [node_numbers(space).reshape(-1), *(positions(space, flow.link).reshape(-1) for flow in flows)]
+    flat = torch.cat(where)
+    kept = (flat < space.num_weights).nonzero()[:, 0]
+    return kept, flat[kept]
+
+
 def _add_at(matrix: Tensor, positions: Tensor, values: Tensor) -> Tensor:
     """``[B, P]`` with ``[B, n, k]`` added at positions ``[n, k]``; positions from P on are dropped."""
     flat = positions.reshape(-1).to(matrix.device)
     inside = (flat < matrix.shape[1]).nonzero()[:, 0]
-    return matrix.index_add(1, flat[inside], values.reshape(len(matrix), -1)[:, inside])
+    return matrix.index_add(1, flat[inside], values.reshape(len(matrix), -1)[:, inside].to(matrix))

@@ -91,7 +91,7 @@ class StatePool(nn.Module):
                 here = units.part == part
                 values = states[k].new_zeros(num_graphs, self.places[part], self.channels)
                 places = batch[here], units.index[here]
-                vector.append(self._placed(values.index_put(places, states[k][here], accumulate=True)))
+                vector.append(self._placed(values.index_put(places, states[k][here].to(values), accumulate=True)))
         return torch.cat(vector, dim=1)
 
     def _invariants(self, states: tuple[Tensor, ...], magnitude: Tensor | bool, sign: Tensor | bool) -> Tensor:
