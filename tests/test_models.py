@@ -18,13 +18,13 @@ from wsgraph.nn import (
     DualFlow,
     FlatMLP,
     Forward,
+    Freedom,
     MonomialLayout,
     MonomialLinear,
     MonomialNFN,
     ScaleEquivariantConv,
     ScaleGMN,
 )
-from wsgraph.nn.canonical import Freedom
 from wsgraph.testing import (
     assert_batch_consistent,
     assert_equivariant,

@@ -1,6 +1,6 @@
 """Networks over networks, and the layers that they are made of."""
 
-from wsgraph.nn.canonical import ScaleEquivariant, ScaleInvariant, canonical
+from wsgraph.nn.canonical import Freedom, ScaleEquivariant, ScaleInvariant, canonical
 from wsgraph.nn.conv import ScaleEquivariantConv
 from wsgraph.nn.encoder import NeuronEncoder
 from wsgraph.nn.forward import Forward
@@ -13,6 +13,7 @@ __all__ = [
     "FeatureUpdate",
     "FlatMLP",
     "Forward",
+    "Freedom",
     "MonomialLayout",
     "MonomialLinear",
     "MonomialNFN",

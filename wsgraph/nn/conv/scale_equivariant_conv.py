@@ -55,7 +55,7 @@ class ScaleEquivariantConv(nn.Module):
 
     Example:
         >>> import torch
-        >>> from wsgraph.nn.canonical import Freedom
+        >>> from wsgraph.nn import Freedom
         >>> conv = ScaleEquivariantConv(4)
         >>> x, e, edges = torch.randn(3, 4), torch.randn(2, 4), torch.tensor([[0, 1], [2, 2]])
         >>> signs = torch.tensor([[True], [True], [True]])
