@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wsgraph.graph import NeuronGraph, checked_graph
+from wsgraph.graph import NeuronGraph
 from wsgraph.nn.conv import ScaleEquivariantConv
 from wsgraph.nn.encoder import NeuronEncoder, at_targets, beside_edges, read_source
-from wsgraph.nn.models.model import WeightSpaceModel
+from wsgraph.nn.models.graph_family import GraphFamily
 from wsgraph.nn.readout import FeatureUpdate, PartPool, perceptron
 from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow, structure
@@ -17,7 +17,7 @@ from wsgraph.nn.updated import updated
 from wsgraph.space import WeightSpace
 
 
-class ScaleGMN(WeightSpaceModel):
+class ScaleGMN(GraphFamily):
     r"""The forward graph network from the `"Scale Equivariant Graph Metanetworks" <https://arxiv.org/abs/2406.10685>`_
     paper, on every weight space.
 
@@ -72,27 +72,6 @@ class ScaleGMN(WeightSpaceModel):
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
         reset_children(self)
-
-    def forward(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
-        """Outputs ``[B, out_channels]``, or updated graphs."""
-        checked_graph(graphs, type(self).__name__)
-        return self.dense(graphs) if graphs.common_space == self.space else self.sparse(graphs)
-
-    def dense(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
-        """The answer block by block, for graphs of the model's own space.
-
-        Raises:
-            SpaceError: The graphs are of another space.
-        """
-        return super().forward(graphs)
-
-    def sparse(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
-        """The answer edge by edge, for graphs of any space.
-
-        Raises:
-            SpaceError: A graph has larger kernels, or more inputs or outputs, than the model's own space.
-        """
-        return self._prepared(graphs, self._sparse_answer)
 
     def _sparse_answer(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
         units, edges = batch_units(graphs), batch_flows(graphs)
