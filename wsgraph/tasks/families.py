@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wsgraph.errors import WSGraphError
-from wsgraph.nn import DualFlow, FlatMLP, MonomialNFN, ScaleGMN, WeightSpaceModel
+from wsgraph.nn import (
+    DualFlow,
+    FlatMLP,
+    GraphMetanetwork,
+    MonomialNFN,
+    NeuralGraphGNN,
+    NeuralGraphTransformer,
+    ScaleGMN,
+    WeightSpaceModel,
+)
 from wsgraph.space import WeightSpace
 
 
@@ -31,6 +40,9 @@ class Family:
 FAMILIES = {
     "dualflow": Family(DualFlow, 128, 2, 2e-3, normalize=False),
     "scalegmn": Family(ScaleGMN, 24, 3, 3e-3),
+    "neural-graph-gnn": Family(NeuralGraphGNN, 24, 3, 3e-3),
+    "neural-graph-transformer": Family(NeuralGraphTransformer, 24, 3, 2e-3),
+    "graph-metanetwork": Family(GraphMetanetwork, 32, 3, 3e-3),
     "monomial": Family(MonomialNFN, 16, 3, 3e-3),
     "flat": Family(FlatMLP, 256, 2, 2e-3),
 }

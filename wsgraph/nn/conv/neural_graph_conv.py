@@ -44,7 +44,7 @@ class NeuralGraphConv(nn.Module):
     """
 
     def __init__(
-        self, space: WeightSpace, channels: int, bidirectional: bool = True, update_edges: bool = True
+        self, space: WeightSpace, channels: int, bidirectional: bool = False, update_edges: bool = True
     ) -> None:
         super().__init__()
         self.ends = (TARGET, SOURCE) if bidirectional else (TARGET,)

@@ -14,8 +14,7 @@ class NeuralGraphGNN(MessagePassingModel):
 
     Biases are features of nodes, weights of edges, with learned embeddings of operators, activations and depths, and of
     the positions of inputs and outputs; ``num_layers`` layers of :class:`~wsgraph.nn.NeuralGraphConv`; a readout of
-    hidden, input and output nodes apart. The paper reads the output nodes alone, one after another, and sends messages
-    forward alone (``bidirectional=False``) in its classifiers.
+    hidden, input and output nodes apart, where the paper reads the output nodes alone, one after another.
 
     Graphs of the model's own space are taken block by block, others edge by edge, see :meth:`dense` and :meth:`sparse`.
 
@@ -61,7 +60,7 @@ class NeuralGraphGNN(MessagePassingModel):
         activations: bool = True,
         global_node: bool = False,
         pool: Pool = "mean",
-        bidirectional: bool = True,
+        bidirectional: bool = False,
     ) -> None:
         super().__init__(
             space,
