@@ -76,9 +76,7 @@ class NeuralGraphConv(nn.Module):
         end = self.ends[number]
         mine, others = wiring.at(end, self.receiver[number](x)), wiring.at(1 - end, self.sender[number](x))
         factors = (self.modulation[number](e).chunk(2, dim=-1) for e in values)
-        return [
-            torch.addcmul(shift, scale, a + b) for (scale, shift), a, b in zip(factors, mine, others, strict=True)
-        ]
+        return [torch.addcmul(shift, scale, a + b) for (scale, shift), a, b in zip(factors, mine, others, strict=True)]
 
 
 def _aggregated(wiring: Wiring, end: int, messages: Values, degree: Tensor) -> list[Tensor]:

@@ -18,14 +18,14 @@ class RelationalAttention(nn.Module):
     .. math::
         q_{ij} &= Q x_i + Q_e e_{ij}, \quad k_{ij} = K x_j + K_e e_{ij}, \quad
         v_{ij} = (V x_j) ⊙ (M_e e_{ij}) + V_e e_{ij}, \\
-        x_i &\leftarrow \mathrm{LN}\Big(x_i + O \sum_j \operatorname{softmax}_j(q_{ij}^T k_{ij} / \sqrt d)\, v_{ij}\Big),
+        x_i &\leftarrow \mathrm{LN}\Big(x_i + O \sum_j \operatorname{softmax}_j(q_{ij}^T k_{ij} / \sqrt d) v_{ij}\Big),
         \quad x_i \leftarrow \mathrm{LN}(x_i + \mathrm{MLP}(x_i)), \\
         e_{ij} &\leftarrow \mathrm{LN}(e_{ij} + \mathrm{MLP}(e_{ij}, x_i, x_j)), \quad
         e_{ij} \leftarrow \mathrm{LN}(e_{ij} + \mathrm{MLP}(e_{ij})),
 
     in several heads of width d. In the paper j runs over all nodes of the graph; here over those that share an edge
-    with i, so that a layer costs as much as there are weights. With ``bidirectional`` nodes attend to their sources and,
-    in heads of their own, to their targets.
+    with i, so that a layer costs as much as there are weights. With ``bidirectional`` nodes attend to their sources
+    and, in heads of their own, to their targets.
 
     **Symmetry**: equivariant to permutations of nodes.
 

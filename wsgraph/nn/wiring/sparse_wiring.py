@@ -53,7 +53,9 @@ class SparseWiring(Wiring):
             ends = (index[:, None] + starts[:, None]).flatten(1)
             pieces.append((ends, numbers, kind.repeat(count), edges.offset.to(self.device).repeat(count)))
             start += count * space.num_nodes
-        ends, numbers, kind, offset = (torch.cat(found, dim=1 if i == 0 else 0) for i, found in enumerate(zip(*pieces, strict=True)))
+        ends, numbers, kind, offset = (
+            torch.cat(found, dim=1 if i == 0 else 0) for i, found in enumerate(zip(*pieces, strict=True))
+        )
         return ends, Wires(numbers, kind, self.units.depth[ends[TARGET]], offset)
 
     def matrices(self) -> list[tuple[WeightSpace, Tensor]]:

@@ -49,9 +49,9 @@ def sizes_of(space: WeightSpace, parallel: bool) -> Sizes:
     """
     units, found = unit_table(space), wires(space)
     places = (units.index[units.part == part] for part in (INPUT, OUTPUT))
-    counts = (int(place.max()) + 1 if len(place) else 1 for place in places)
+    inputs, outputs = (int(place.max()) + 1 if len(place) else 1 for place in places)
     offsets = max((positions_along(link, parallel) for link in found), default=1)
-    return Sizes(*counts, offsets, 1 if parallel else max((link.columns for link in found), default=1))
+    return Sizes(inputs, outputs, offsets, 1 if parallel else max((link.columns for link in found), default=1))
 
 
 @lru_cache(maxsize=64)
