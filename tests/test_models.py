@@ -19,9 +19,13 @@ from wsgraph.nn import (
     FlatMLP,
     Forward,
     Freedom,
+    GraphFamily,
+    GraphMetanetwork,
     MonomialLayout,
     MonomialLinear,
     MonomialNFN,
+    NeuralGraphGNN,
+    NeuralGraphTransformer,
     ScaleEquivariantConv,
     ScaleGMN,
 )
@@ -43,8 +47,9 @@ class BidirectionalScaleGMN(ScaleGMN):
         super().__init__(*args, bidirectional=True, pool="sum", linear_skip=True, **options)
 
 
-INVARIANT = [DualFlow, ScaleGMN, BidirectionalScaleGMN, MonomialNFN]
-SCALE_GMN = pytest.mark.parametrize("family", [ScaleGMN, BidirectionalScaleGMN])
+SCALE_GMN = [ScaleGMN, BidirectionalScaleGMN]
+GRAPHS = [*SCALE_GMN, NeuralGraphGNN, NeuralGraphTransformer, GraphMetanetwork]
+INVARIANT = [DualFlow, MonomialNFN, *GRAPHS]
 FAMILIES = [*INVARIANT, FlatMLP]
 SPACES = [
     *("mlp", "siren", "cnn", "residual_mlp", "pre_activation_resnet", "MixedActivations", "TiedAutoencoder"),
@@ -52,11 +57,13 @@ SPACES = [
 ]
 MORE_SPACES = ["grouped_cnn", "SharedBlock", "SqueezeExcite", "InputSkip", "mlp_no_bias", "Narrow"]
 TIGHT = {torch.float64: 1e-10, torch.float32: 1e-4}
-CHANNELS = {DualFlow: 8, ScaleGMN: 8, BidirectionalScaleGMN: 8, MonomialNFN: 3, FlatMLP: 16}
+CHANNELS = {DualFlow: 8, MonomialNFN: 3, FlatMLP: 16} | dict.fromkeys(GRAPHS, 8)
 
 both_forms = pytest.mark.parametrize("out_channels", [3, None])
 families = pytest.mark.parametrize("family", FAMILIES)
 invariant_families = pytest.mark.parametrize("family", INVARIANT)
+graph_families = pytest.mark.parametrize("family", GRAPHS)
+scale_gmn = pytest.mark.parametrize("family", SCALE_GMN)
 
 
 def large_kernels() -> nn.Sequential:
@@ -98,8 +105,10 @@ def tiny_space():
     return trace(mlp(nn.Tanh(), (2, 3, 2, 1)))
 
 
-def law_of(out_channels):
-    return partial(assert_invariant if out_channels else assert_equivariant, max_scale=100, tolerance=TIGHT)
+def law_of(family, out_channels):
+    """The law for the symmetries that the family declares."""
+    law = assert_invariant if out_channels else assert_equivariant
+    return partial(law, scale="scales" in family.symmetries, max_scale=100, tolerance=TIGHT)
 
 
 # ------------------------------------------------------------------------------------------------------ the contract
@@ -108,36 +117,44 @@ def law_of(out_channels):
 @both_forms
 @invariant_families
 def test_symmetries_of_the_networks(family, space, out_channels):
-    law_of(out_channels)(build(family, space, out_channels), random_graphs(space, 3))
+    law_of(family, out_channels)(build(family, space, out_channels), random_graphs(space, 3))
 
 
 @invariant_families
 @pytest.mark.parametrize("name", MORE_SPACES)
 def test_symmetries_of_more_networks(family, name):
     space = traced(name)
+    if not space.moving_groups and "scales" not in family.symmetries:
+        pytest.skip("one unit cannot be permuted")
     for out_channels in (3, None):
-        law_of(out_channels)(build(family, space, out_channels), random_graphs(space, 2), num_samples=1)
+        law_of(family, out_channels)(build(family, space, out_channels), random_graphs(space, 2), num_samples=1)
 
 
 @both_forms
 def test_flat_mlp_keeps_no_symmetry(space, out_channels):
     with pytest.raises(AssertionError, match=r"FlatMLP is not (in|equi)variant \(float64\)"):
-        law_of(out_channels)(build(FlatMLP, space, out_channels), random_graphs(space, 3))
+        law_of(DualFlow, out_channels)(build(FlatMLP, space, out_channels), random_graphs(space, 3))
+
+
+@pytest.mark.parametrize("family", [f for f in INVARIANT if "scales" not in f.symmetries])
+def test_permutation_families_keep_no_scales(family, space):
+    with pytest.raises(AssertionError, match=rf"{family.__name__} is not invariant \(float64\)"):
+        assert_invariant(build(family, space), random_graphs(space, 3))
 
 
 @both_forms
-@pytest.mark.parametrize("family", [DualFlow, ScaleGMN, BidirectionalScaleGMN])
+@pytest.mark.parametrize("family", [DualFlow, *GRAPHS])
 def test_what_is_no_symmetry_is_noticed(family, space, out_channels):
     model = build(family, space, out_channels, num_layers=3)  # a layer of messages for each step through a block
     assert_sensitive(model, random_graphs(space, 3), max_changes=20)
 
 
-@SCALE_GMN
+@scale_gmn
 @both_forms
 def test_messages_pass_products(family, out_channels):
     space = traced("bilinear_product")
     model, graphs = build(family, space, out_channels, num_layers=3), random_graphs(space, 2)
-    law_of(out_channels)(model, graphs, num_samples=1)
+    law_of(family, out_channels)(model, graphs, num_samples=1)
     assert_sensitive(model, graphs)
     assert_routes_agree(model, graphs, tolerance={torch.float64: 1e-10, torch.float32: 1e-5})
 
@@ -149,7 +166,7 @@ def test_networks_of_a_batch_are_apart(family, space, out_channels):
 
 
 @both_forms
-@SCALE_GMN
+@graph_families
 def test_routes_agree(family, any_space, out_channels):
     model = build(family, any_space, out_channels)
     assert_routes_agree(model, random_graphs(any_space, 3), tolerance={torch.float64: 1e-10, torch.float32: 1e-5})
@@ -186,7 +203,7 @@ def test_updated_weights_are_networks_again(family):
     space = trace(models[0].eval(), torch.zeros(2, 1, 8, 8))
     graphs = to_graphs([m.state_dict() for m in models], space)
     answers = [build(family, space, None)(graphs)]
-    answers += [build(family, space, None).sparse(graphs)] if issubclass(family, ScaleGMN) else []
+    answers += [build(family, space, None).sparse(graphs)] if issubclass(family, GraphFamily) else []
     for answer in answers:
         assert isinstance(answer, NeuronGraph)
         assert isinstance(answer, Batch)
@@ -211,8 +228,9 @@ def test_a_single_network_is_like_one_of_a_batch(family, siren_space, out_channe
         torch.testing.assert_close(alone.weight_matrix[0], together.weight_matrix[1], rtol=1e-12, atol=1e-12)
 
 
-def test_routes_return_the_same_form_for_a_single_network(siren_space):
-    model, graph = build(ScaleGMN, siren_space, None), random_graphs(siren_space, 2)[0]
+@graph_families
+def test_routes_return_the_same_form_for_a_single_network(family, siren_space):
+    model, graph = build(family, siren_space, None), random_graphs(siren_space, 2)[0]
     assert type(model.dense(graph)) is type(model.sparse(graph))
 
 
@@ -254,9 +272,10 @@ def test_other_spaces_are_refused(family, tiny_space, siren_space):
         model(Batch.from_data_list([own, foreign]))
 
 
-def test_the_dense_route_refuses_other_spaces(tiny_space, siren_space):
-    with pytest.raises(SpaceError, match="ScaleGMN was built for"):
-        build(ScaleGMN, tiny_space).dense(random_graphs(siren_space, 1))
+@graph_families
+def test_the_dense_route_refuses_other_spaces(family, tiny_space, siren_space):
+    with pytest.raises(SpaceError, match=f"{family.__name__} was built for"):
+        build(family, tiny_space).dense(random_graphs(siren_space, 1))
 
 
 @pytest.mark.parametrize(
@@ -264,22 +283,23 @@ def test_the_dense_route_refuses_other_spaces(tiny_space, siren_space):
     [
         (lambda: mlp(nn.ReLU(), (5, 4, 1)), (2, 5), "at most 2 inputs, got 5"),
         (lambda: mlp(nn.ReLU(), (2, 4, 6)), (2, 2), "at most 1 outputs, got 6"),
-        (lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), *pooled(4, 1)), (2, 2, 8, 8), "at most 1 kernel entries"),
+        (lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), *pooled(4, 1)), (2, 2, 8, 8), "at most 1 kernel .*got 9"),
         (lambda: nn.Sequential(nn.Conv2d(2, 4, 5), nn.ReLU(), *pooled(4, 1)), (2, 2, 8, 8), "1 kernel offsets, got 25"),
     ],
 )
-def test_scale_gmn_refuses_networks_that_are_too_large_for_it(factory, shape, words, tiny_space):
+@graph_families
+def test_graph_families_refuse_networks_that_are_too_large_for_them(family, factory, shape, words, tiny_space):
     foreign = trace(factory(), torch.zeros(shape))
     with pytest.raises(SpaceError, match=words):
-        build(ScaleGMN, tiny_space)(random_graphs(foreign, 2))
+        build(family, tiny_space)(random_graphs(foreign, 2))
 
 
 # --------------------------------------------------------------------------------------------------- mixed spaces
 
 
 @both_forms
-@SCALE_GMN
-def test_scale_gmn_takes_networks_of_several_spaces(family, out_channels):
+@graph_families
+def test_graph_families_take_networks_of_several_spaces(family, out_channels):
     spaces = [
         traced("large_kernels"),
         trace(nn.Sequential(nn.Conv2d(2, 6, 3), nn.SiLU(), *pooled(6, 2)), torch.zeros(2, 2, 8, 8)),
@@ -300,11 +320,12 @@ def test_scale_gmn_takes_networks_of_several_spaces(family, out_channels):
     torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
 
 
-def test_a_mixed_batch_equals_the_dense_route_on_its_own_space(siren_space):
+@graph_families
+def test_a_mixed_batch_equals_the_dense_route_on_its_own_space(family, siren_space):
     other = trace(mlp(nn.Tanh(), (2, 5, 1)))
     own = random_graphs(siren_space, 2, dtype=torch.double)
     mixed = Batch.from_data_list([own[0], random_graphs(other, 1, dtype=torch.double)[0], own[1]])
-    model = build(ScaleGMN, siren_space).double()
+    model = build(family, siren_space).double()
     torch.testing.assert_close(model(mixed)[[0, 2]], model.dense(own), rtol=1e-10, atol=1e-12)
 
 
@@ -330,11 +351,12 @@ def test_gradients_reach_every_parameter(family, siren_space):
     assert without_gradient(build(family, siren_space), siren_space) == []
 
 
+@graph_families
 @pytest.mark.parametrize("name", ["residual_mlp", "cnn"])
-def test_gradients_reach_every_parameter_behind_skips_and_norms(name):
-    """Sums have no bias, so that the first messages of theirs into outputs are 0."""
+def test_gradients_reach_every_parameter_behind_skips_and_norms(family, name):
+    """Sums have no bias, so that the first messages of ScaleGMN's into outputs are 0."""
     space = traced(name)
-    missing = without_gradient(build(ScaleGMN, space, num_layers=3), space)
+    missing = without_gradient(build(family, space, num_layers=3), space)
     assert [name for name in missing if not name.startswith("convs.0.messages.net.plain.")] == []
 
 
@@ -342,7 +364,7 @@ def test_gradients_reach_every_parameter_behind_skips_and_norms(name):
 @invariant_families
 def test_gradients_are_right(family, activation):
     space = trace(mlp(activation, (2, 3, 2, 1)))
-    model = family(space, 2, 2, out_channels=2).double()
+    model = family(space, 4, 2, out_channels=2).double()
     graphs = random_graphs(space, 2, dtype=torch.double)
     names, parameters = zip(*model.named_parameters(), strict=True)
 
@@ -719,7 +741,7 @@ def test_conv_repr_and_reset():
 # ------------------------------------------------------------------------------------------------ ScaleGMN as a whole
 
 
-@SCALE_GMN
+@scale_gmn
 @both_forms
 @pytest.mark.parametrize("name", ["siren", "cnn", "bilinear_product"])
 def test_the_dense_route_is_one_graph(family, name, out_channels):
@@ -731,7 +753,7 @@ def test_the_dense_route_is_one_graph(family, name, out_channels):
     torch.testing.assert_close(compiled(matrix), answer(matrix))
 
 
-@SCALE_GMN
+@scale_gmn
 @both_forms
 @pytest.mark.parametrize("name", ["siren", "cnn", "bilinear_product"])
 def test_half_precision_is_close(family, name, out_channels):
@@ -790,8 +812,7 @@ def test_normalised_models_keep_all_laws(family, out_channels):
     assert model.normalize_by(graphs) is model
     assert float((model.block_sizes - 1).abs().min()) > 1e-3
     if family is not FlatMLP:
-        law = assert_invariant if out_channels else assert_equivariant
-        law(model, graphs, tolerance={torch.float64: 1e-9})
+        law_of(family, out_channels)(model, graphs, tolerance={torch.float64: 1e-9})
     answers = [(m(graphs) if out_channels else m(graphs).weights).detach() for m in (model, plain)]
     assert float((answers[0] - answers[1]).abs().max()) > 1e-6
 

@@ -92,9 +92,14 @@ class Topology:
         return _node_features(self.space)
 
     @cached_property
+    def layer_type(self) -> Tensor:
+        """``[layers]``, index into ``OPERATORS``."""
+        return torch.tensor([_operator_number(layer.operator) for layer in self.space.layers], dtype=torch.long)
+
+    @cached_property
     def node_type(self) -> Tensor:
         """``[N]``, index into ``OPERATORS``."""
-        return torch.tensor([_operator_number(layer.operator) for layer in self.space.layers])[self.node_layer]
+        return self.layer_type[self.node_layer]
 
     @cached_property
     def node_layer(self) -> Tensor:
@@ -127,13 +132,14 @@ def _edges(space: WeightSpace, columns: int) -> Edges:
     index = torch.cat([empty.expand(2, 0), *(p[0] for p in pieces)], dim=1)
     order = index[1].argsort(stable=True)
     weight = torch.cat([empty.reshape(0, columns), *(p[1] for p in pieces)])
-    kind = [torch.full((len(p[1]),), _kind(link)) for p, link in zip(pieces, links(space), strict=True)]
+    kind = [torch.full((len(p[1]),), edge_kind(link)) for p, link in zip(pieces, links(space), strict=True)]
     number = [torch.full((len(p[1]),), i) for i, p in enumerate(pieces)]
     rest = (torch.cat([empty, *tables])[order] for tables in (kind, [p[2] for p in pieces], number))
     return Edges(index[:, order], weight[order], *rest)
 
 
-def _kind(link: Link) -> int:
+def edge_kind(link: Link) -> int:
+    """The type of a link's edges: index into ``EDGE_KINDS``."""
     kinds = {"operand": OPERAND_EDGE, "part": PART_EDGE}
     return kinds.get(link.connection.role, WEIGHT_EDGE)
 

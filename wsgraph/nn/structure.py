@@ -91,6 +91,16 @@ def is_norm(space: WeightSpace, layer: int) -> bool:
     return space.layers[layer].operator.endswith("_norm")
 
 
+def is_wire(space: WeightSpace, link: Link) -> bool:
+    """Whether no permutation moves a link's numbers but along with its units, so that they may be features of edges."""
+    if link.block is None:
+        return True
+    axes = space.blocks[link.block].axes
+    used = {link.connection.target_axis: link.target} | ({} if link.axis is None else {link.axis: link.source})
+    alike = link.axis is None or all(_alike(space, axes[a].group, layer) for a, layer in used.items())
+    return alike and not any(axis.group in space.moving_groups for a, axis in enumerate(axes) if a not in used)
+
+
 def _flows(space: WeightSpace) -> tuple[tuple[Flow, ...], ...]:
     table: list[list[Flow]] = [[] for _ in space.layers]
     for link in links(space):

@@ -40,6 +40,10 @@ class Units:
     norm: Tensor
     eps: Tensor
 
+    def to(self, device: torch.device) -> Units:
+        """The tables on another device."""
+        return Units(*(getattr(self, field.name).to(device) for field in fields(self)))
+
 
 @dataclass(frozen=True, eq=False)
 class EdgeFlows:

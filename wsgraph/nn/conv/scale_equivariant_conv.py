@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from wsgraph.nn.canonical import Freedom
-from wsgraph.nn.conv.edge_update import EdgeUpdate
 from wsgraph.nn.conv.node_update import DualUpdate, NodeUpdate
+from wsgraph.nn.conv.scale_edge_update import ScaleEdgeUpdate
 from wsgraph.nn.conv.scale_messages import ScaleMessages
 from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow
@@ -85,7 +85,7 @@ class ScaleEquivariantConv(nn.Module):
             self.nodes = DualUpdate(channels, mixes, linear_skip, crosses, update_back)
         else:
             self.nodes = NodeUpdate(channels, mixes, linear_skip)
-        self.edges = EdgeUpdate(channels, mixes) if update_edges else None
+        self.edges = ScaleEdgeUpdate(channels, mixes) if update_edges else None
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""

@@ -33,6 +33,8 @@ class WeightSpaceModel(nn.Module, ABC):
         out_channels: Number of outputs for each network, or None for updated weights.
     """
 
+    symmetries: ClassVar[frozenset[str]] = frozenset({"permutations", "scales"})
+    """What leaves the answers of the family, or moves its updates: ``"permutations"``, ``"scales"`` (signs, too)."""
     takes_off_turns: ClassVar[bool] = True
     """Whether half turns before sines are taken off the weights first, and put back on what comes out."""
     block_sizes: Tensor

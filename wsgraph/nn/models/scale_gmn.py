@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wsgraph.graph import NeuronGraph, checked_graph
+from wsgraph.graph import NeuronGraph
 from wsgraph.nn.canonical import Freedom
 from wsgraph.nn.conv import ScaleEquivariantConv
 from wsgraph.nn.conv.scale_equivariant_conv import first_states
 from wsgraph.nn.encoder import NeuronEncoder
-from wsgraph.nn.models.model import WeightSpaceModel
+from wsgraph.nn.models.graph_family import GraphFamily
 from wsgraph.nn.products import batch_products
 from wsgraph.nn.readout import FeatureUpdate, StatePool, perceptron
 from wsgraph.nn.reset import reset_children
@@ -20,7 +20,7 @@ from wsgraph.nn.updated import updated
 from wsgraph.space import WeightSpace
 
 
-class ScaleGMN(WeightSpaceModel):
+class ScaleGMN(GraphFamily):
     r"""The graph network from the `"Scale Equivariant Graph Metanetworks" <https://arxiv.org/abs/2406.10685>`_ paper,
     forward or bidirectional, on every weight space.
 
@@ -101,27 +101,6 @@ class ScaleGMN(WeightSpaceModel):
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
         reset_children(self)
-
-    def forward(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
-        """Outputs ``[B, out_channels]``, or updated graphs."""
-        checked_graph(graphs, type(self).__name__)
-        return self.dense(graphs) if graphs.common_space == self.space else self.sparse(graphs)
-
-    def dense(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
-        """The answer block by block, for graphs of the model's own space.
-
-        Raises:
-            SpaceError: The graphs are of another space.
-        """
-        return super().forward(graphs)
-
-    def sparse(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
-        """The answer edge by edge, for graphs of any space.
-
-        Raises:
-            SpaceError: A graph has larger kernels, or more inputs or outputs, than the model's own space.
-        """
-        return self._prepared(graphs, self._sparse_answer)
 
     def _sparse_answer(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
         units, edges = batch_units(graphs), batch_flows(graphs)
