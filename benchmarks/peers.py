@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,7 @@ def alone(case: Case | None, options: argparse.Namespace, heap: bool) -> dict[st
     """What a fresh process finds: the numbers of a case, or of the machine; or how it ended."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "0"}
     environment |= {"OMP_NUM_THREADS": str(options.threads)} | (HEAP if heap else {})
+    patience = options.time_limit * (1 if options.clock == "wall" else 20) + 60
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "numbers.json"
         order = {"case": case and asdict(case), "peers": options.peers and str(options.peers), "out": str(out)}
@@ -77,13 +79,13 @@ def alone(case: Case | None, options: argparse.Namespace, heap: bool) -> dict[st
         try:
             command = [sys.executable, script, json.dumps(order)]
             done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=options.time_limit + 60, check=False
+                command, env=environment, capture_output=True, text=True, timeout=patience, check=False
             )
         except subprocess.TimeoutExpired:
             done = None
         if out.exists():
             return dict(json.loads(out.read_text()))
-    if done is None:
+    if done is None or done.returncode == -signal.SIGXCPU:
         return {"stops": f"more than {options.time_limit:g} s"}
     lines = done.stderr.strip().splitlines()
     ends_by_memory = done.returncode < 0 or "bad_alloc" in done.stderr

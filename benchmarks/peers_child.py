@@ -23,6 +23,7 @@ from peers_cost import cost, duration, machine
 from peers_ours import ours
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
+SHORTEST = 0.1
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory", "bad allocation")
 
 
@@ -53,6 +54,13 @@ def limit_memory(case: Case) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
+def limit_time(case: Case) -> None:
+    """End the process after so many seconds of its own time; the parent looks at those on the wall."""
+    if case.clock == "process":
+        seconds = int(time.process_time() + case.seconds)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+
+
 def settle(device: str) -> None:
     """Let torch load what it loads once, before memory is counted."""
     layer = torch.nn.Linear(8, 8, device=device)
@@ -60,22 +68,26 @@ def settle(device: str) -> None:
 
 
 def times(case: Case, run: Callable[[], object], until: float) -> float:
-    """Median milliseconds per network; after the time is up, of the runs that there were."""
-    found: list[float] = []
-    for _ in range(case.warmup + case.repeats):
-        found.append(duration(run, case.device, CLOCKS[case.clock]))
-        if time.monotonic() > until:
-            break
-    counted = found[case.warmup :] or found[-1:]
-    return 1000 * statistics.median(counted) / case.batch
+    """Median milliseconds per network; after the time is up, of the runs that there were.
+
+    Runs that are too short for the clock are counted in groups of a tenth of a second.
+    """
+    clock, start = CLOCKS[case.clock], time.perf_counter()
+    found, runs = [duration(run, case.device, clock)], 1
+    while runs < case.warmup and clock() < until:
+        found, runs = [duration(run, case.device, clock)], runs + 1
+    group = max(1, int(SHORTEST * runs / (time.perf_counter() - start)))
+    counted: list[float] = []
+    while len(counted) < case.repeats and clock() < until:
+        counted.append(duration(lambda: [run() for _ in range(group)], case.device, clock) / group)
+    return 1000 * statistics.median(counted or found) / case.batch
 
 
 def measure(
     case: Case, contestant: Contestant, states: list[State], save: Callable[[dict[str, Any]], object]
 ) -> dict[str, Any]:
     """The numbers of a case; those that were found are saved before operations are counted."""
-    model, until = contestant.model, time.monotonic() + case.seconds / 2
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    model, until = contestant.model, CLOCKS[case.clock]() + case.seconds / 2
     used = Memory(case.device)
     limit_memory(case)
     batch = contestant.convert(states)
@@ -84,20 +96,31 @@ def measure(
         with torch.no_grad():
             contestant.run(batch)
 
-    def learn() -> None:
-        torch.autograd.grad(contestant.run(batch).square().mean(), parameters, allow_unused=True)
-
-    row: dict[str, Any] = {"size": contestant.size, "parameters": sum(p.numel() for p in parameters)}
-    row["learn"] = times(case, learn, until)
+    row: dict[str, Any] = {"size": contestant.size, "parameters": sum(p.numel() for p in model.parameters())}
+    row["learn"] = times(case, lambda: learn(contestant, batch), until)
     row["convert"] = times(case, lambda: contestant.convert(states), until)
     model.eval()
     row["infer"] = times(case, infer, until)
     model.train()
     row["peak"] = used.peak()
     save(row)
-    flops, moved = cost(learn)
-    row |= {"flops": flops / case.batch, "bytes": moved / case.batch}
-    return row
+    return row | costs(case, contestant, states)
+
+
+def costs(case: Case, contestant: Contestant, states: list[State]) -> dict[str, float]:
+    """Operations and bytes per network, forward and backward, from batches of two and of four: both grow evenly."""
+    found = []
+    for count in (2, 4):
+        batch = contestant.convert(states[:1] * count)
+        found.append(cost(lambda batch=batch: learn(contestant, batch)))
+    totals = [two + (four - two) * (case.batch - 2) / 2 for two, four in zip(*found, strict=True)]
+    return {key: total / case.batch for key, total in zip(("flops", "bytes"), totals, strict=True)}
+
+
+def learn(contestant: Contestant, batch: Any) -> None:
+    """Forward and backward."""
+    parameters = [p for p in contestant.model.parameters() if p.requires_grad]
+    torch.autograd.grad(contestant.run(batch).square().mean(), parameters, allow_unused=True)
 
 
 def answer(order: dict[str, Any], save: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
@@ -109,6 +132,7 @@ def answer(order: dict[str, Any], save: Callable[[dict[str, Any]], object]) -> d
     try:
         states = case.states()
         settle(case.device)
+        limit_time(case)
         torch.manual_seed(1)
         contestant = _contestant(case, order["peers"])
         return measure(case, contestant, states, save)
