@@ -23,7 +23,7 @@ def use(folder: Path, *unneeded: str) -> None:
             sys.modules[name] = mock.MagicMock()
 
 
-def without_files(kind: type, **attributes: Any) -> Any:
+def without_files(kind: Any, **attributes: Any) -> Any:
     """One of their data sets with what its constructor would have read."""
     dataset = kind.__new__(kind)
     vars(dataset).update(attributes)

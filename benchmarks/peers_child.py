@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,8 @@ def measure(
 
 def costs(case: Case, contestant: Contestant, states: list[State]) -> dict[str, float]:
     """Operations and bytes per network, forward and backward, from batches of two and of four: both grow evenly."""
-    found = []
-    for count in (2, 4):
-        batch = contestant.convert(states[:1] * count)
-        found.append(cost(lambda batch=batch: learn(contestant, batch)))
+    batches = [contestant.convert(states[:1] * count) for count in (2, 4)]
+    found = [cost(partial(learn, contestant, batch)) for batch in batches]
     totals = [two + (four - two) * (case.batch - 2) / 2 for two, four in zip(*found, strict=True)]
     return {key: total / case.batch for key, total in zip(("flops", "bytes"), totals, strict=True)}
 

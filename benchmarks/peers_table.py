@@ -125,7 +125,7 @@ def lines(axis: Axes, rows: list[Row], key: str) -> None:
     names = list(dict.fromkeys((name(row), row["heap"]) for row in rows))
     for place, (label, heap) in enumerate(names):
         found = [row for row in rows if name(row) == label and row["heap"] == heap and key in row]
-        style = {"color": colors(place % 20), "linestyle": "--" if heap else "-"}
+        style: dict[str, Any] = {"color": colors(place % 20), "linestyle": "--" if heap else "-"}
         if found:
             widths, values = zip(*((row["layout"][1], _value(row, key)) for row in found), strict=True)
             axis.plot(widths, values, marker=".", label=label, **style)
