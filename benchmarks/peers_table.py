@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from itertools import groupby
+from math import floor, log10
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ def print_table(console: Console, rows: list[Row], allowed: dict[bool, dict[str,
         table.add_section()
     console.print(table)
     for heap, rate in allowed.items():
-        found = f"matrix products {rate['matrix'] / 1e9:,.0f} GFLOP/s, copies {rate['copy'] / 1e9:,.1f} GB/s"
-        console.print(f"The machine, {_allocator(heap)}: {found if 'copy' in rate else rate}")
+        found = [f"{key}: {value / 1e9:,.1f} 10⁹/s" for key, value in rate.items() if key in ("matrix", "copy")]
+        console.print(f"The machine, {_allocator(heap)}, operations and bytes: {', '.join(found) or rate}")
     if rows:
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
         first = rows[0]
@@ -113,10 +114,13 @@ def bars(axis: Axes, rows: list[Row], key: str) -> None:
         if key in row:
             axis.barh(place, _value(row, key), color="tab:orange" if row["code"] else "tab:blue")
         else:
-            axis.text(0, place, " stops here", va="center", fontsize=8, transform=axis.get_yaxis_transform())
+            text = " stops here" if "stops" in row else " does not run"
+            axis.text(0, place, text, va="center", fontsize=8, transform=axis.get_yaxis_transform())
     axis.set_yticks(range(len(rows)), [name(row) for row in rows], fontsize=8)
-    axis.invert_yaxis()
+    axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xscale("log")
+    smallest = min((_value(row, key) for row in rows if key in row), default=1.0)
+    axis.set_xlim(left=10 ** floor(log10(max(smallest, 1e-3))))
 
 
 def lines(axis: Axes, rows: list[Row], key: str) -> None:
@@ -127,9 +131,12 @@ def lines(axis: Axes, rows: list[Row], key: str) -> None:
         found = [row for row in rows if name(row) == label and row["heap"] == heap and key in row]
         style: dict[str, Any] = {"color": colors(place % 20), "linestyle": "--" if heap else "-"}
         if found:
-            widths, values = zip(*((row["layout"][1], _value(row, key)) for row in found), strict=True)
-            axis.plot(widths, values, marker=".", label=label, **style)
+            places, values = zip(*((row["layout"][1], _value(row, key)) for row in found), strict=True)
+            axis.plot(places, values, marker=".", label=label, **style)
             if len(found) < sum(name(row) == label and row["heap"] == heap for row in rows):
-                axis.plot(widths[-1], values[-1], marker="x", markersize=10, **style)
+                axis.plot(places[-1], values[-1], marker="x", markersize=10, **style)
     axis.set(xscale="log", yscale="log", xlabel="width of the SIRENs; × is the last one that ran")
+    widths = sorted({row["layout"][1] for row in rows})
+    axis.set_xticks(widths, [str(width) for width in widths])
+    axis.minorticks_off()
     axis.legend(fontsize=7)
