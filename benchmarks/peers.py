@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +49,12 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
     models = [(name, "") for name in FAMILIES]
     if options.peers is not None:
         models += [(name, code) for code in ADAPTERS if (options.peers / code).is_dir() for name in ADAPTERS[code]]
-    for layout, batches in layouts:
-        for batch in batches:
-            for model, code in models:
-                if options.models and model not in options.models:
-                    continue
-                if layout == CNN_LAYOUT and model in PERCEPTRONS_ONLY:
-                    continue
-                for heap in (False, True) if options.allocators else (False,):
-                    yield _case(options, model, code, layout, batch, heap)
+    heaps = (False, True) if options.allocators else (False,)
+    for (layout, batches), heap in product(layouts, heaps):
+        for batch, (model, code) in product(batches, models):
+            wanted = not options.models or model in options.models
+            if wanted and not (layout == CNN_LAYOUT and model in PERCEPTRONS_ONLY):
+                yield _case(options, model, code, layout, batch, heap)
 
 
 def _case(options: argparse.Namespace, model: str, code: str, layout: tuple[int, ...], batch: int, heap: bool) -> Case:
