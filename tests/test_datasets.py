@@ -569,8 +569,8 @@ def test_shards_of_other_data_sets_are_refused(plain, tmp_path):
         path.write_bytes((other.folder / "weights" / path.name).read_bytes())
         with pytest.raises(WSGraphError, match=rf"{re.escape(str(path))} does not fit .* \[{7 + number}, 21\]"):
             WeightDataset(plain.folder).weights()
-    (plain.folder / "space.json").write_bytes((other.folder / "space.json").read_bytes())
-    with pytest.raises(WSGraphError, match=r"space\.json does not hold the weight spaces that dataset\.json names"):
+    (plain.folder / "spaces/00000.json").write_bytes((other.folder / "spaces/00000.json").read_bytes())
+    with pytest.raises(WSGraphError, match=r"00000\.json does not hold the weight space that dataset\.json names"):
         WeightDataset(plain.folder)
 
 
@@ -578,11 +578,11 @@ def test_shards_of_other_data_sets_are_refused(plain, tmp_path):
     ("content", "message"),
     [
         ("{", r"dataset\.json is no JSON"),
-        ("[]", r"Expected the format 'wsgraph\.WeightDataset 1' in .*dataset\.json, found None"),
-        ('{"format": "wsgraph.WeightDataset 2"}', "found 'wsgraph.WeightDataset 2'"),
-        ('{"format": "wsgraph.WeightDataset 1", "settings": {}, "spaces": []}', r"dataset\.json is damaged"),
+        ("[]", r"Expected the format 'wsgraph\.WeightDataset 2' in .*dataset\.json, found None"),
+        ('{"format": "wsgraph.WeightDataset 3"}', "found 'wsgraph.WeightDataset 3'"),
+        ('{"format": "wsgraph.WeightDataset 2", "settings": {}, "spaces": []}', r"dataset\.json is damaged"),
         (
-            '{"format": "wsgraph.WeightDataset 1", "settings": {}, "spaces": [], "shards": {"0": {"a": 1}}}',
+            '{"format": "wsgraph.WeightDataset 2", "settings": {}, "spaces": [], "shards": {"0": {"a": 1}}}',
             r"dataset\.json is damaged",
         ),
     ],
@@ -597,14 +597,14 @@ def test_folders_that_are_no_data_set(tmp_path, plain):
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(WSGraphError, match=r"There is no data set in .*: expected a folder with a dataset\.json"):
             WeightDataset(folder)
-    (plain.folder / "space.json").unlink()
-    with pytest.raises(WSGraphError, match=r"space\.json is missing"):
+    (plain.folder / "spaces/00000.json").unlink()
+    with pytest.raises(WSGraphError, match=r"00000\.json is missing"):
         WeightDataset(plain.folder)
 
 
 def test_the_index_is_what_the_format_says(mixed):
     index = json.loads((mixed.folder / "dataset.json").read_text())
-    assert index["format"] == "wsgraph.WeightDataset 1"
+    assert index["format"] == "wsgraph.WeightDataset 2"
     assert index["spaces"] == [SMALL.digest, NORMED.digest]
     assert {number: (shard["space"], shard["rows"]) for number, shard in index["shards"].items()} == {
         "0": (0, 7),

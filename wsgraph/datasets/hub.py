@@ -10,7 +10,7 @@ from wsgraph.datasets.importing import SKIPPED
 from wsgraph.datasets.index import INDEX, SPACES
 from wsgraph.errors import WSGraphError
 
-FILES = (INDEX, SPACES, SKIPPED, "weights/*.safetensors", "table/*.parquet", "README.md")
+FILES = (INDEX, f"{SPACES}/*.json", SKIPPED, "weights/*.safetensors", "table/*.parquet", "README.md")
 """What a data set is made of."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,9 @@ from wsgraph.errors import WSGraphError
 from wsgraph.files import write_bytes
 from wsgraph.space import WeightSpace
 
-FORMAT = "wsgraph.WeightDataset 1"
-INDEX, SPACES = "dataset.json", "space.json"
+FORMAT = "wsgraph.WeightDataset 2"
+INDEX, SPACES = "dataset.json", "spaces"
 DTYPES = ("float32", "float64", "float16", "bfloat16")
-
-
-@lru_cache(maxsize=4096)
-def _text(space: WeightSpace) -> str:
-    return space.to_json()
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class Entry:
 
 @dataclass
 class Index:
-    """What ``dataset.json`` and ``space.json`` say. A shard that is not in them does not exist.
+    """What ``dataset.json`` and the files in ``spaces/`` say. A shard that is not in them does not exist.
 
     Attributes:
         folder: The data set.
@@ -67,14 +61,13 @@ class Index:
         return self.folder / "table" / f"{number:05d}.parquet"
 
     def space_number(self, space: WeightSpace) -> int:
-        """The number of a weight space, which joins ``space.json`` if it is new.
+        """The number of a weight space, which gets a file if it is new.
 
         Raises:
             OSError: The file cannot be written.
         """
         if space not in self.spaces:
-            texts = ", ".join(_text(known) for known in [*self.spaces, space])
-            write_bytes(self.folder / SPACES, f"[{texts}]".encode())
+            write_bytes(_space_path(self.folder, len(self.spaces)), space.to_json().encode())
             self.spaces.append(space)
         return self.spaces.index(space)
 
@@ -115,7 +108,7 @@ class Index:
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WSGraphError(f"{folder / INDEX} is damaged: {error!r}. Restore it, or make the set anew.") from error
-        return cls(folder, settings, _read_spaces(folder / SPACES, digests), dict(sorted(shards.items())))
+        return cls(folder, settings, [_read_space(folder, *named) for named in enumerate(digests)], dict(sorted(shards.items())))
 
 
 def _checked(entry: Entry, num_spaces: int) -> Entry:
@@ -124,17 +117,19 @@ def _checked(entry: Entry, num_spaces: int) -> Entry:
     return entry
 
 
-def _read_spaces(path: Path, digests: list[str]) -> list[WeightSpace]:
-    """The weight spaces with these digests; one at the end that no shard refers to is a leftover."""
-    if not digests:
-        return []
+def _space_path(folder: Path, number: int) -> Path:
+    return folder / SPACES / f"{number:05d}.json"
+
+
+def _read_space(folder: Path, number: int, digest: str) -> WeightSpace:
+    """The weight space of a number. A file that the index does not name is a leftover, which a writer replaces."""
+    path = _space_path(folder, number)
     if not path.is_file():
-        raise WSGraphError(f"The file {path} is missing; without its weight spaces the data set cannot be read.")
-    content = _read_json(path)
-    spaces = [WeightSpace.from_json(json.dumps(text)) for text in content] if isinstance(content, list) else []
-    if [space.digest for space in spaces[: len(digests)]] != digests:
-        raise WSGraphError(f"{path} does not hold the weight spaces that {INDEX} names: they are of two data sets.")
-    return spaces[: len(digests)]
+        raise WSGraphError(f"The file {path} is missing; without its weight space the data set cannot be read.")
+    space = WeightSpace.from_json(path.read_bytes().decode(errors="replace"))
+    if space.digest != digest:
+        raise WSGraphError(f"{path} does not hold the weight space that {INDEX} names: they are of two data sets.")
+    return space
 
 
 def _read_json(path: Path) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wsgraph.datasets.index import DTYPES, INDEX, Entry, Index
+from wsgraph.datasets.index import DTYPES, INDEX, SPACES, Entry, Index
 from wsgraph.datasets.storing import storing
 from wsgraph.datasets.tables import Table, as_frame, to_parquet
 from wsgraph.errors import WSGraphError
@@ -123,7 +123,7 @@ class WeightWriter:
     def _begin(self, settings: dict[str, Any]) -> Index:
         if self.folder.exists() and not self.folder.is_dir():
             raise WSGraphError(f"Expected a folder for the data set, but {self.folder} is a file; choose another path.")
-        for place in ("", "weights", "table"):
+        for place in ("", SPACES, "weights", "table"):
             for leftover in (self.folder / place).glob(".*.partial"):
                 leftover.unlink()
         if (self.folder / INDEX).exists():
