@@ -108,7 +108,12 @@ class Index:
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WSGraphError(f"{folder / INDEX} is damaged: {error!r}. Restore it, or make the set anew.") from error
-        return cls(folder, settings, [_read_space(folder, *named) for named in enumerate(digests)], dict(sorted(shards.items())))
+        return cls(
+            folder,
+            settings,
+            [_read_space(folder, *named) for named in enumerate(digests)],
+            dict(sorted(shards.items())),
+        )
 
 
 def _checked(entry: Entry, num_spaces: int) -> Entry:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from wsgraph.errors import WSGraphError
@@ -29,7 +30,7 @@ class Family:
         num_layers: Depth.
         lr: The largest learning rate.
         normalize: Whether it sees weights in units of their size in the training set.
-        probes: Number of learned inputs whose answers it sees, for families that take them.
+        options: What else its class is told.
     """
 
     model: type[WeightSpaceModel]
@@ -37,15 +38,16 @@ class Family:
     num_layers: int
     lr: float
     normalize: bool = True
-    probes: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 FAMILIES = {
     "dualflow": Family(DualFlow, 128, 2, 2e-3, normalize=False),
     "scalegmn": Family(ScaleGMN, 24, 3, 3e-3),
-    "neural-graph-gnn": Family(NeuralGraphGNN, 24, 3, 3e-3, probes=16),
-    "neural-graph-transformer": Family(NeuralGraphTransformer, 24, 3, 2e-3, probes=16),
-    "graph-metanetwork": Family(GraphMetanetwork, 32, 3, 3e-3, probes=16),
+    "scalegmn-bidirectional": Family(ScaleGMN, 24, 3, 3e-3, options={"bidirectional": True}),
+    "neural-graph-gnn": Family(NeuralGraphGNN, 24, 3, 3e-3, options={"probes": 16}),
+    "neural-graph-transformer": Family(NeuralGraphTransformer, 24, 3, 2e-3, options={"probes": 16}),
+    "graph-metanetwork": Family(GraphMetanetwork, 32, 3, 3e-3, options={"probes": 16}),
     "monomial": Family(MonomialNFN, 16, 3, 3e-3),
     "flat": Family(FlatMLP, 256, 2, 2e-3),
 }
@@ -81,5 +83,4 @@ def build_model(
     """
     family = find_family(name)
     sizes = hidden_channels or family.hidden_channels, num_layers or family.num_layers
-    more: dict[str, Any] = {"probes": family.probes} if family.probes else {}
-    return family.model(space, *sizes, out_channels=out_channels, **more)
+    return family.model(space, *sizes, out_channels=out_channels, **family.options)
