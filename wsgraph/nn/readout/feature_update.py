@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,13 @@ from wsgraph.graph.topology import numbers_at
 from wsgraph.nn.canonical import ScaleInvariant
 from wsgraph.nn.encoder import VARIANCE
 from wsgraph.nn.reset import reset_children
-from wsgraph.nn.structure import Flow
+from wsgraph.nn.structure import Flow, structure
 from wsgraph.nn.units import Units, batch_units, edge_flows, unit_table
 from wsgraph.space import WeightSpace
 from wsgraph.space.per_space import per_space
+
+Changed = tuple[Tensor, Tensor]
+"""Which of some changes change a weight, and where it stands in the flat weights."""
 
 
 @per_space
@@ -55,14 +58,29 @@ class FeatureUpdate(nn.Module):
         """Draw new initial weights."""
         reset_children(self)
 
-    def dense(self, space: WeightSpace, weights: Tensor, nodes: list[Tensor], edges: dict[Flow, Tensor]) -> Tensor:
-        """From features ``[B, units, C]`` of every layer and ``[B, pieces, targets, m, C]`` of every flow."""
+    def dense(
+        self,
+        space: WeightSpace,
+        weights: Tensor,
+        nodes: list[Tensor],
+        edges: dict[Flow, Tensor],
+        changed_of: Callable[[WeightSpace], Changed] | None = None,
+    ) -> Tensor:
+        """From features ``[B, units, C]`` of every layer and ``[B, pieces, targets, m, C]`` of every flow.
+
+        Args:
+            space: The weight space.
+            weights: ``[B, P]``.
+            nodes: Features of the nodes.
+            edges: Features of the edges.
+            changed_of: What is changed by nodes and edges, see :func:`changed_by`; by those of the flows if not given.
+        """
         x, table = torch.cat(nodes, dim=1), node_numbers(space)
-        units = unit_table(space).to(x.device)
-        changes = [self._vector_changes(x, numbers_at(weights, table), units).flatten(1)]
-        found = {flow.link: features for flow, features in edges.items() if flow.link.block is not None}
-        changes += [self.edge(features)[..., : link.columns].flatten(1) for link, features in found.items()]
-        kept, where = (t.to(x.device) for t in changed_weights(space, tuple(found)))
+        changes = [self._vector_changes(x, numbers_at(weights, table), unit_table(space)).flatten(1)]
+        for flow, features in edges.items():
+            if flow.link.block is not None:
+                changes.append(self.edge(features)[..., : flow.link.columns].flatten(1))
+        kept, where = (table.to(x.device) for table in (changed_of or changed_by_flows)(space))
         return weights.index_add(1, where, torch.cat(changes, dim=1)[:, kept].to(weights))
 
     def sparse(
@@ -95,7 +113,7 @@ class FeatureUpdate(nn.Module):
 
     def _vector_changes(self, x: Tensor, numbers: Tensor, units: Units) -> Tensor:
         """Changes ``[..., N, features]`` of the numbers that nodes hold."""
-        flags = (units.magnitude[:, None], units.sign[:, None]) if self.scales else (False, False)
+        flags = tuple(flag[:, None].to(x.device) if self.scales else False for flag in (units.magnitude, units.sign))
         growth = self.vector(x, *flags).tanh().expm1()
         shift = torch.zeros_like(numbers)
         shift[..., VARIANCE] = units.eps.to(x)
@@ -108,13 +126,18 @@ def node_numbers(space: WeightSpace) -> Tensor:
     return topology(space).node_feature
 
 
-@per_space
-def changed_weights(space: WeightSpace, found: tuple[Link, ...]) -> tuple[Tensor, Tensor]:
+def changed_by(space: WeightSpace, found: Iterable[Link]) -> Changed:
     """Which of the changes of nodes and of these links change a weight, and where it stands."""
-    where = [node_numbers(space).reshape(-1), *(positions(space, link).reshape(-1) for link in found)]
-    flat = torch.cat(where)
+    where = [positions(space, link).reshape(-1) for link in found if link.block is not None]
+    flat = torch.cat([node_numbers(space).reshape(-1), *where])
     kept = (flat < space.num_weights).nonzero()[:, 0]
     return kept, flat[kept]
+
+
+@per_space
+def changed_by_flows(space: WeightSpace) -> Changed:
+    """What nodes and flows change."""
+    return changed_by(space, (flow.link for flows in structure(space).flows for flow in flows))
 
 
 def _add_at(matrix: Tensor, positions: Tensor, values: Tensor) -> Tensor:

@@ -11,11 +11,13 @@ from torch import Tensor
 from wsgraph.graph.links import Link
 from wsgraph.graph.topology import edge_kind, topology
 from wsgraph.nn.readout import FeatureUpdate, PartPool
+from wsgraph.nn.readout.feature_update import Changed, changed_by
 from wsgraph.nn.structure import Flow, flow_weights, structure
 from wsgraph.nn.units import unit_table
 from wsgraph.nn.wiring.wires import TARGET, degrees, positions_along, sizes_of, wires
 from wsgraph.nn.wiring.wiring import Reduction, Values, Wires, Wiring, node_numbers
 from wsgraph.space import WeightSpace
+from wsgraph.space.per_space import per_space
 
 REDUCTIONS: dict[Reduction, tuple[Callable[..., Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
     "sum": (torch.sum, torch.add),
@@ -112,10 +114,16 @@ class DenseWiring(Wiring):
     def updated(self, update: FeatureUpdate, x: Tensor, values: Values) -> Tensor:
         """``[B, P]``."""
         edges = {Flow(link): value.flatten(3, 4) for link, value in zip(self.wires, values, strict=True)}
-        return update.dense(self.space, self.weights, [x], edges)
+        return update.dense(self.space, self.weights, [x], edges, changed_by_wires)
 
     def _layer_sizes(self) -> list[int]:
         return [self.space.size(i) for _, i in self.layers]
+
+
+@per_space
+def changed_by_wires(space: WeightSpace) -> Changed:
+    """What nodes and wires change."""
+    return changed_by(space, wires(space))
 
 
 def _layer_at(link: Link, end: int) -> int:
