@@ -4,10 +4,10 @@ import pytest
 import torch
 from model_list import build
 from networks import SMALL
+from test_models import INVARIANT
 from torch import nn
 
 from wsgraph import NeuronGraph, Symmetry, to_graph, to_state_dict, trace, transforms, verify
-from wsgraph.nn import DualFlow, MonomialNFN, ScaleGMN
 from wsgraph.testing import assert_equivariant, assert_function_preserved, assert_invariant, random_graphs
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -74,7 +74,7 @@ def test_round_trips_and_canonical_forms(name, generator):
 
 @pytest.mark.parametrize("route", ["forward", "sparse"])
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("family", [DualFlow, ScaleGMN, MonomialNFN])
+@pytest.mark.parametrize("family", INVARIANT)
 def test_answers_are_those_of_the_cpu(name, family, route):
     model, x = small(name)
     graphs = random_graphs(trace(model, x), 4, dtype=torch.double)
@@ -86,12 +86,13 @@ def test_answers_are_those_of_the_cpu(name, family, route):
     torch.testing.assert_close(there.cpu(), here, rtol=1e-8, atol=1e-9)
 
 
-@pytest.mark.parametrize("family", [DualFlow, ScaleGMN, MonomialNFN])
+@pytest.mark.parametrize("family", INVARIANT)
 def test_laws_hold_there(family):
     model, x = small("cnn")
     graphs = random_graphs(trace(model, x), 3).cuda()
-    assert_invariant(family(graphs.spaces[0], 4, 2, out_channels=3).cuda(), graphs, max_scale=10.0)
-    assert_equivariant(family(graphs.spaces[0], 4, 2, out_channels=None).cuda(), graphs, max_scale=10.0)
+    scale = "scales" in family.symmetries
+    assert_invariant(family(graphs.spaces[0], 4, 2, out_channels=3).cuda(), graphs, scale=scale)
+    assert_equivariant(family(graphs.spaces[0], 4, 2, out_channels=None).cuda(), graphs, scale=scale)
 
 
 def test_transforms_stay_there(generator):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from networks import SMALL, Elementwise, mlp, randomize
 from networks_nested import NESTED, Last
-from test_models import forward_error
+from test_models import GRAPHS, INVARIANT, forward_error
 from torch import nn
 from torch_geometric.data import Batch
 
@@ -29,7 +29,7 @@ from wsgraph.testing import (
 )
 
 TIGHT = {torch.float64: 1e-9, torch.float32: 1e-3}
-CHANNELS = {DualFlow: 8, ScaleGMN: 8, MonomialNFN: 3}
+CHANNELS = {family: 3 if family is MonomialNFN else 8 for family in INVARIANT}
 RECURRENT = {"rnn", "gru", "lstm"}
 
 families = pytest.mark.parametrize("family", CHANNELS)
@@ -52,8 +52,9 @@ def nested(request):
     return traced(request.param)
 
 
-def law_of(out_channels):
-    return partial(assert_invariant if out_channels else assert_equivariant, tolerance=TIGHT)
+def law_of(family, out_channels):
+    law = assert_invariant if out_channels else assert_equivariant
+    return partial(law, scale="scales" in family.symmetries, tolerance=TIGHT)
 
 
 def layer_named(space, name):
@@ -75,12 +76,13 @@ def test_the_function_stays_and_the_round_trip_is_exact(name):
 @families
 def test_answers_stay(family, nested, out_channels):
     model = family(nested, CHANNELS[family], 2, out_channels=out_channels)
-    law_of(out_channels)(model, random_graphs(nested, 3))
+    law_of(family, out_channels)(model, random_graphs(nested, 3))
 
 
 @both_forms
-def test_routes_agree(nested, out_channels):
-    model = ScaleGMN(nested, 8, 2, out_channels=out_channels)
+@pytest.mark.parametrize("family", GRAPHS)
+def test_routes_agree(family, nested, out_channels):
+    model = family(nested, 8, 2, out_channels=out_channels)
     assert_routes_agree(model, random_graphs(nested, 3), tolerance={torch.float64: 1e-10, torch.float32: 1e-4})
 
 
@@ -98,11 +100,12 @@ def test_scale_gmn_notices_what_is_no_symmetry(name, out_channels):
     assert_sensitive(ScaleGMN(space, 8, 3, out_channels=out_channels), random_graphs(space, 3))
 
 
-def test_a_batch_may_mix_nested_spaces():
+@pytest.mark.parametrize("family", GRAPHS)
+def test_a_batch_may_mix_nested_spaces(family):
     names = ("attention", "rnn", "rms_norms_without_eps")
     graphs = [random_graphs(traced(name), 1, dtype=torch.double)[0] for name in names]
     for out_channels in (3, None):
-        model = ScaleGMN(traced("attention"), 8, 2, out_channels=out_channels).double()
+        model = family(traced("attention"), 8, 2, out_channels=out_channels).double()
         answers, alone = model(Batch.from_data_list(graphs)), [model(graph) for graph in graphs]
         got = answers if out_channels else answers.weights
         expected = torch.cat(alone if out_channels else [answer.weights for answer in alone])
@@ -175,7 +178,8 @@ STATES = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
 def test_states_that_enter_the_next_step_are_seen(name, out_channels):
     space = with_steps(name)
     for family in CHANNELS:
-        law_of(out_channels)(family(space, CHANNELS[family], 2, out_channels=out_channels), random_graphs(space, 2))
+        model = family(space, CHANNELS[family], 2, out_channels=out_channels)
+        law_of(family, out_channels)(model, random_graphs(space, 2))
     assert_sensitive(DualFlow(space, 8, 2, out_channels=out_channels), random_graphs(space, 3))
 
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 from networks import mlp, randomize, siren
+from test_models import INVARIANT
 from torch import nn
 from torch_geometric.data import Batch
 
 from wsgraph import to_graphs, to_state_dict, trace
-from wsgraph.nn import DualFlow, FlatMLP, MonomialNFN, ScaleGMN
+from wsgraph.nn import FlatMLP, ScaleGMN
 from wsgraph.nn.phases import half_turns, inverse, parity, turned, with_turns, without_turns
 from wsgraph.testing import assert_equivariant, assert_invariant, random_graphs
 
@@ -99,7 +100,7 @@ def test_weights_are_differentiable(space):
             assert (space.block_view(gradient, i) == expected).all()
 
 
-@pytest.mark.parametrize("family", [DualFlow, ScaleGMN, MonomialNFN])
+@pytest.mark.parametrize("family", INVARIANT)
 def test_models_do_not_see_far_turns(family, space, rng):
     graphs = random_graphs(space, 3, dtype=torch.double)
     far, turns = far_turned(space, graphs.weight_matrix, rng)

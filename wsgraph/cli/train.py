@@ -28,7 +28,7 @@ def train(
     task: TaskName,
     data: Data,
     model: Annotated[
-        str, typer.Option("--model", metavar="FAMILY", help="dualflow, scalegmn, monomial or flat.")
+        str, typer.Option("--model", metavar="FAMILY", help="dualflow, scalegmn, monomial, flat, ... (see the README).")
     ] = "dualflow",
     target: Targets = None,
     edit: Edit = "dilate",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from math import gcd
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from wsgraph.space import Connection, WeightSpace
 from wsgraph.space.across import for_parts
+from wsgraph.space.per_space import per_space
 
 MAX_KERNEL_COLUMNS = 9
 """Kernels up to this size are columns of ``edge_attr``; larger ones are parallel edges, one for each offset."""
@@ -30,6 +30,11 @@ class Link:
         sources: Units of the source in a piece.
         kernel: Number of entries for each pair.
         axis: Axis of the block that runs over the sources, or None for a vector, and for an operand.
+        source: Index of the source layer.
+        target: Index of the target layer.
+        block: Index of the block, or None for an operand.
+        is_parallel: Whether the kernel is too large for columns, so that its entries are parallel edges.
+        columns: Number of columns of ``edge_attr`` that the edges fill.
     """
 
     connection: Connection
@@ -38,40 +43,26 @@ class Link:
     sources: int
     kernel: int = 1
     axis: int | None = None
+    source: int = field(init=False, repr=False)
+    target: int = field(init=False, repr=False)
+    block: int | None = field(init=False, repr=False)
+    is_parallel: bool = field(init=False, repr=False)
+    columns: int = field(init=False, repr=False)
 
-    @property
-    def source(self) -> int:
-        """Index of the source layer."""
-        assert self.connection.source is not None
-        return self.connection.source
-
-    @property
-    def target(self) -> int:
-        """Index of the target layer."""
-        return self.connection.target
-
-    @property
-    def block(self) -> int | None:
-        """Index of the block, or None for an operand."""
-        return self.connection.block
-
-    @property
-    def is_parallel(self) -> bool:
-        """Whether the kernel is too large for columns, so that its entries are parallel edges."""
-        return self.kernel > MAX_KERNEL_COLUMNS
+    def __post_init__(self) -> None:
+        parallel = self.kernel > MAX_KERNEL_COLUMNS
+        found = {name: getattr(self.connection, name) for name in ("source", "target", "block")}
+        found |= {"is_parallel": parallel, "columns": 1 if parallel else self.kernel}
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
     @property
     def num_edges(self) -> int:
         """Number of edges in the neuron graph."""
         return self.pieces * self.targets * self.sources * (self.kernel if self.is_parallel else 1)
 
-    @property
-    def columns(self) -> int:
-        """Number of columns of ``edge_attr`` that the edges fill."""
-        return 1 if self.is_parallel else self.kernel
 
-
-@lru_cache(maxsize=64)
+@per_space
 def links(space: WeightSpace) -> tuple[Link, ...]:
     """All connections between layers, each once."""
     return tuple(_link(space, c) for c in dict.fromkeys(space.connections) if c.source is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from wsgraph.graph.links import Link, block_positions, is_vector, links, num_edges, positions
 from wsgraph.space import WeightSpace
 from wsgraph.space.across import for_parts
+from wsgraph.space.per_space import per_space
 
 NODE_FEATURES = ("bias", "gain", "mean", "variance", "slope", "part")
 """Columns of ``x``. The bias of a normalisation is its shift; a part is any other vector that a unit has."""
@@ -92,9 +93,14 @@ class Topology:
         return _node_features(self.space)
 
     @cached_property
+    def layer_type(self) -> Tensor:
+        """``[layers]``, index into ``OPERATORS``."""
+        return torch.tensor([_operator_number(layer.operator) for layer in self.space.layers], dtype=torch.long)
+
+    @cached_property
     def node_type(self) -> Tensor:
         """``[N]``, index into ``OPERATORS``."""
-        return torch.tensor([_operator_number(layer.operator) for layer in self.space.layers])[self.node_layer]
+        return self.layer_type[self.node_layer]
 
     @cached_property
     def node_layer(self) -> Tensor:
@@ -103,7 +109,7 @@ class Topology:
         return torch.arange(len(sizes)).repeat_interleave(sizes)
 
 
-@lru_cache(maxsize=64)
+@per_space
 def topology(space: WeightSpace) -> Topology:
     """The topology of a weight space."""
     return Topology(space)
@@ -127,13 +133,14 @@ def _edges(space: WeightSpace, columns: int) -> Edges:
     index = torch.cat([empty.expand(2, 0), *(p[0] for p in pieces)], dim=1)
     order = index[1].argsort(stable=True)
     weight = torch.cat([empty.reshape(0, columns), *(p[1] for p in pieces)])
-    kind = [torch.full((len(p[1]),), _kind(link)) for p, link in zip(pieces, links(space), strict=True)]
+    kind = [torch.full((len(p[1]),), edge_kind(link)) for p, link in zip(pieces, links(space), strict=True)]
     number = [torch.full((len(p[1]),), i) for i, p in enumerate(pieces)]
     rest = (torch.cat([empty, *tables])[order] for tables in (kind, [p[2] for p in pieces], number))
     return Edges(index[:, order], weight[order], *rest)
 
 
-def _kind(link: Link) -> int:
+def edge_kind(link: Link) -> int:
+    """The type of a link's edges: index into ``EDGE_KINDS``."""
     kinds = {"operand": OPERAND_EDGE, "part": PART_EDGE}
     return kinds.get(link.connection.role, WEIGHT_EDGE)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import lru_cache
 
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from wsgraph.graph.topology import ROLES
 from wsgraph.nn.powers import Powers, freedoms, part, powers
 from wsgraph.space import WeightSpace
 from wsgraph.space.across import crosses, for_parts
+from wsgraph.space.per_space import per_space
 from wsgraph.space.scale import Scale
 
 Factors = list[tuple[Scale, float]]
@@ -67,7 +67,7 @@ class Structure:
     depth: tuple[int, ...]
 
 
-@lru_cache(maxsize=64)
+@per_space
 def structure(space: WeightSpace) -> Structure:
     """The structure of a weight space."""
     pairs = [freedoms(space, layer.scale) for layer in space.layers]
@@ -90,6 +90,16 @@ def stays(space: WeightSpace, layer: int) -> bool:
 def is_norm(space: WeightSpace, layer: int) -> bool:
     """Whether the layer is a normalisation."""
     return space.layers[layer].operator.endswith("_norm")
+
+
+def is_wire(space: WeightSpace, link: Link) -> bool:
+    """Whether no permutation moves a link's numbers but along with its units, so that they may be features of edges."""
+    if link.block is None:
+        return True
+    axes = space.blocks[link.block].axes
+    used = {link.connection.target_axis: link.target} | ({} if link.axis is None else {link.axis: link.source})
+    alike = link.axis is None or all(_alike(space, axes[a].group, layer) for a, layer in used.items())
+    return alike and not any(axis.group in space.moving_groups for a, axis in enumerate(axes) if a not in used)
 
 
 def _flows(space: WeightSpace) -> tuple[tuple[Flow, ...], ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from typing import TypeVar
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from wsgraph.graph import NeuronGraph, links, topology
 from wsgraph.nn.structure import is_norm, structure
 from wsgraph.space import WeightSpace
+from wsgraph.space.per_space import per_space
 
 HIDDEN, INPUT, OUTPUT = PARTS = (0, 1, 2)
 """Parts that a unit can play."""
@@ -40,6 +40,10 @@ class Units:
     norm: Tensor
     eps: Tensor
 
+    def to(self, device: torch.device) -> Units:
+        """The tables on another device."""
+        return Units(*(getattr(self, field.name).to(device) for field in fields(self)))
+
 
 @dataclass(frozen=True, eq=False)
 class EdgeFlows:
@@ -59,7 +63,7 @@ class EdgeFlows:
 Table = TypeVar("Table", Units, EdgeFlows)
 
 
-@lru_cache(maxsize=64)
+@per_space
 def unit_table(space: WeightSpace) -> Units:
     """The tables of one graph of a weight space."""
     form, layers = structure(space), range(len(space.layers))
@@ -78,7 +82,7 @@ def unit_table(space: WeightSpace) -> Units:
     return Units(magnitude, sign, part, index, depth, norm, eps_of)
 
 
-@lru_cache(maxsize=64)
+@per_space
 def edge_flows(space: WeightSpace) -> EdgeFlows:
     """The tables of the edges of one graph of a weight space."""
     found = {flow.link: flow for flows in structure(space).flows for flow in flows}

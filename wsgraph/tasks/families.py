@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from wsgraph.errors import WSGraphError
-from wsgraph.nn import DualFlow, FlatMLP, MonomialNFN, ScaleGMN, WeightSpaceModel
+from wsgraph.nn import (
+    DualFlow,
+    FlatMLP,
+    GraphMetanetwork,
+    MonomialNFN,
+    NeuralGraphGNN,
+    NeuralGraphTransformer,
+    ScaleGMN,
+    WeightSpaceModel,
+)
 from wsgraph.space import WeightSpace
 
 
@@ -19,6 +30,7 @@ class Family:
         num_layers: Depth.
         lr: The largest learning rate.
         normalize: Whether it sees weights in units of their size in the training set.
+        options: What else its class is told.
     """
 
     model: type[WeightSpaceModel]
@@ -26,11 +38,16 @@ class Family:
     num_layers: int
     lr: float
     normalize: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 FAMILIES = {
     "dualflow": Family(DualFlow, 128, 2, 2e-3, normalize=False),
     "scalegmn": Family(ScaleGMN, 24, 3, 3e-3),
+    "scalegmn-bidirectional": Family(ScaleGMN, 24, 3, 3e-3, options={"bidirectional": True}),
+    "neural-graph-gnn": Family(NeuralGraphGNN, 24, 3, 3e-3, options={"probes": 16}),
+    "neural-graph-transformer": Family(NeuralGraphTransformer, 24, 3, 2e-3, options={"probes": 16}),
+    "graph-metanetwork": Family(GraphMetanetwork, 32, 3, 3e-3, options={"probes": 16}),
     "monomial": Family(MonomialNFN, 16, 3, 3e-3),
     "flat": Family(FlatMLP, 256, 2, 2e-3),
 }
@@ -65,6 +82,5 @@ def build_model(
         64
     """
     family = find_family(name)
-    return family.model(
-        space, hidden_channels or family.hidden_channels, num_layers or family.num_layers, out_channels=out_channels
-    )
+    sizes = hidden_channels or family.hidden_channels, num_layers or family.num_layers
+    return family.model(space, *sizes, out_channels=out_channels, **family.options)

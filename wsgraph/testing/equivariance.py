@@ -18,6 +18,7 @@ def assert_invariant(
     *,
     num_samples: int = 2,
     max_scale: float = 10.0,
+    scale: bool = True,
     generator: torch.Generator | None = None,
     tolerance: Tolerance = 1e-9,
 ) -> None:
@@ -28,6 +29,7 @@ def assert_invariant(
         graphs: A batch of neuron graphs, see :func:`wsgraph.testing.random_graphs`; different spaces may be mixed.
         num_samples: Number of symmetries to try.
         max_scale: Magnitudes of multipliers lie in [1 / max_scale, max_scale].
+        scale: Whether signs, magnitudes and half turns are drawn; permutations alone if not.
         generator: Source of randomness; seeded with 0 if not given.
         tolerance: Largest max |y' - y| / max |y| in float64, 1e5 times as much in float32; or one for each type.
 
@@ -36,7 +38,7 @@ def assert_invariant(
             are the same for all networks, or not finite.
     """
     __tracebackhide__ = True
-    _assert_law(model, graphs, Tensor, "is not invariant", num_samples, max_scale, generator, tolerance)
+    _assert_law(model, graphs, Tensor, "is not invariant", num_samples, max_scale, scale, generator, tolerance)
 
 
 def assert_equivariant(
@@ -45,6 +47,7 @@ def assert_equivariant(
     *,
     num_samples: int = 2,
     max_scale: float = 10.0,
+    scale: bool = True,
     generator: torch.Generator | None = None,
     tolerance: Tolerance = 1e-9,
 ) -> None:
@@ -58,6 +61,7 @@ def assert_equivariant(
         graphs: A batch of neuron graphs, see :func:`wsgraph.testing.random_graphs`; different spaces may be mixed.
         num_samples: Number of symmetries to try.
         max_scale: Magnitudes of multipliers lie in [1 / max_scale, max_scale].
+        scale: Whether signs, magnitudes and half turns are drawn; permutations alone if not.
         generator: Source of randomness; seeded with 0 if not given.
         tolerance: Largest relative error, measured tensor by tensor, in float64, 1e5 times as much in float32; or one
             for each type.
@@ -67,7 +71,7 @@ def assert_equivariant(
             returns the same for all networks, or what it was given, or numbers that are not finite.
     """
     __tracebackhide__ = True
-    _assert_law(model, graphs, NeuronGraph, "is not equivariant", num_samples, max_scale, generator, tolerance)
+    _assert_law(model, graphs, NeuronGraph, "is not equivariant", num_samples, max_scale, scale, generator, tolerance)
 
 
 def _assert_law(
@@ -77,6 +81,7 @@ def _assert_law(
     complaint: str,
     num_samples: int,
     max_scale: float,
+    scale: bool,
     generator: torch.Generator | None,
     tolerance: Tolerance,
 ) -> None:
@@ -84,7 +89,7 @@ def _assert_law(
     generator = seeded(generator)
     refuse_degenerate(graphs)
     for space, matrix in graphs.matrices():
-        refuse_unmoved(space, matrix, generator, max_scale)
+        refuse_unmoved(space, matrix, generator, max_scale, scale)
     for dtype, limit in limits(tolerance):
         twin, inputs = cast(model, graphs, dtype)
         answer = run(twin, inputs)
@@ -92,7 +97,7 @@ def _assert_law(
             raise AssertionError(f"{name(model)} returned a {type(answer).__name__}, expected a {kind.__name__}.")
         refuse_constant(twin, inputs, answer, strictest(tolerance))
         for _ in range(num_samples):
-            symmetries = draw_for_each(inputs, generator, max_scale)
+            symmetries = draw_for_each(inputs, generator, max_scale, scale)
             moved = run(twin, act(symmetries, inputs))
             expected = answer if isinstance(answer, Tensor) else act(symmetries, answer)
             assert_close(parts_of(moved), parts_of(expected), limit, f"{name(model)} {complaint} ({short(dtype)})")

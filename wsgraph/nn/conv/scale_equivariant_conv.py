@@ -4,149 +4,167 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import MessagePassing
-from torch_geometric.utils import index_sort, segment
-from torch_geometric.utils.sparse import index2ptr
 
-from wsgraph.nn.canonical import ScaleEquivariant, ScaleInvariant, canonical
+from wsgraph.nn.canonical import Freedom
+from wsgraph.nn.conv.node_update import DualUpdate, NodeUpdate
+from wsgraph.nn.conv.scale_edge_update import ScaleEdgeUpdate
+from wsgraph.nn.conv.scale_messages import ScaleMessages
 from wsgraph.nn.reset import reset_children
+from wsgraph.nn.structure import Flow
+from wsgraph.space import WeightSpace
+
+TakenOff = tuple[Tensor, Tensor]
+"""Flags ``[E, 1]``: where the magnitude and where the sign of an edge's source must be taken off."""
 
 
-class ScaleEquivariantConv(MessagePassing):
+class ScaleEquivariantConv(nn.Module):
     r"""The scale-equivariant operator from the `"Scale Equivariant Graph Metanetworks"
-    <https://arxiv.org/abs/2406.10685>`_ paper.
+    <https://arxiv.org/abs/2406.10685>`_ paper, forward or in both directions.
 
     .. math::
         m_i &= \sum_{j \to i} \mathrm{ScaleEq}(Γ_e e_{ij} ⊙ Γ_v x_j), \\
-        x'_i &= x_i + \mathrm{ScaleEq}([x_i, m_i]), \\
-        e'_{ij} &= e_{ij} + Γ e_{ij} ⊙ φ(\mathrm{canon}(x_i), \mathrm{canon}(x_j)),
+        x'_i &= S x_i + \mathrm{ScaleEq}([x_i, m_i]), \\
+        e'_{ij} &= Γ e_{ij} ⊙ (1 + φ(\mathrm{canon}(x_i), \mathrm{canon}(x_j))),
 
-    with ScaleEq(x) = Γx ⊙ φ(canon(Γ'x)) (:class:`~wsgraph.nn.ScaleEquivariant`). Node features are multiplied by λ_i,
-    edge features by λ_i / λ_j. Where magnitudes are free canon divides by the norm; where signs are free it takes
-    absolute values after a linear map; every node has its own flags, so that all classes meet in one graph. The paper
-    has no residual terms.
+    with ScaleEq(x) = Γx ⊙ (1 + φ(canon(Γ'x))) (:class:`~wsgraph.nn.ScaleEquivariant`). Node features are multiplied by
+    λ_i, edge features by λ_i / λ_j. Where magnitudes are free canon divides by the norm; where signs are free it takes
+    absolute values after a linear map; every node has its own flags, so that all classes meet in one graph.
+
+    In both directions, nodes carry a second state y that is multiplied by 1 / λ_i and flows against the edges,
+
+    .. math:: n_j = \sum_{i : j \to i} \mathrm{ScaleEq}(Γ_e' e_{ij} ⊙ Γ_v' y_i),
+
+    since λ_i / λ_j times 1 / λ_i is 1 / λ_j: the paper's backward edges 1 / w are not needed, and zeros do no harm.
+    :class:`~wsgraph.nn.conv.DualUpdate` joins the two.
 
     **Symmetry**: equivariant to permutations of nodes, and to the multipliers that the flags allow.
 
     Args:
         channels: Width of node and edge features.
         update_edges: Whether edge features change, too; False for a last layer whose edges nobody reads.
+        bidirectional: Whether there are messages backward.
+        mixes: See :class:`~wsgraph.nn.ScaleInvariant`.
+        linear_skip: Whether S is a matrix, or one factor for each channel.
+        crosses: Whether the two states mix where no magnitude is free.
+        update_back: Whether y changes, too; False for a last layer behind which nobody reads it.
 
     Shapes:
-        - **input**: node features ``[N, channels]``, edge indices ``[2, E]`` sorted by target, edge features
-          ``[E, channels]``, flags ``magnitude`` and ``sign`` ``[N, 1]``
-        - **output**: node features ``[N, channels]`` and edge features ``[E, channels]``
+        - **input**: states of nodes, x ``[N, channels]`` or x and y; edge indices ``[2, E]``, edge features
+          ``[E, channels]``, flags ``[N, 1]``
+        - **output**: states, and edge features ``[E, channels]``
 
     Example:
         >>> import torch
+        >>> from wsgraph.nn import Freedom
         >>> conv = ScaleEquivariantConv(4)
         >>> x, e, edges = torch.randn(3, 4), torch.randn(2, 4), torch.tensor([[0, 1], [2, 2]])
         >>> signs = torch.tensor([[True], [True], [True]])
-        >>> y, _ = conv(x, edges, e, ~signs, signs)
-        >>> z, _ = conv(-x, edges, e, ~signs, signs)
+        >>> (y,), _ = conv((x,), edges, e, Freedom(~signs, signs, ~signs))
+        >>> (z,), _ = conv((-x,), edges, e, Freedom(~signs, signs, ~signs))
         >>> torch.allclose(y, -z)
         True
     """
 
-    def __init__(self, channels: int, update_edges: bool = True) -> None:
-        super().__init__(aggr=None)
-        self.channels = channels
-        self.node_linear = nn.Linear(channels, channels, bias=False)
-        self.edge_linear = nn.Linear(channels, channels, bias=False)
-        self.message_net = ScaleEquivariant(channels, channels)
-        self.update_net = ScaleEquivariant(2 * channels, channels)
-        self.update_edges = update_edges
-        if update_edges:
-            self.edge_scale = nn.Linear(channels, channels, bias=False)
-            self.source_factor = ScaleInvariant(channels, channels)
-            self.target_factor = ScaleInvariant(channels, channels)
+    def __init__(
+        self,
+        channels: int,
+        update_edges: bool = True,
+        *,
+        bidirectional: bool = False,
+        mixes: bool = True,
+        linear_skip: bool = False,
+        crosses: bool = True,
+        update_back: bool = True,
+    ) -> None:
+        super().__init__()
+        self.channels, self.update_edges, self.bidirectional = channels, update_edges, bidirectional
+        self.messages = ScaleMessages(channels, mixes)
+        self.back = ScaleMessages(channels, mixes) if bidirectional else None
+        self.nodes: NodeUpdate | DualUpdate
+        if bidirectional:
+            self.nodes = DualUpdate(channels, mixes, linear_skip, crosses, update_back)
+        else:
+            self.nodes = NodeUpdate(channels, mixes, linear_skip)
+        self.edges = ScaleEdgeUpdate(channels, mixes) if update_edges else None
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
-        super().reset_parameters()
         reset_children(self)
-
-    # ---------------------------------------------------------------- sparse
 
     def forward(
         self,
-        x: Tensor,
+        states: tuple[Tensor, ...],
         edge_index: Tensor,
         edge_attr: Tensor,
-        magnitude: Tensor,
-        sign: Tensor,
-        taken_off: tuple[Tensor, Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Updated node and edge features, edge by edge.
+        freedom: Freedom,
+        taken_off: TakenOff | None = None,
+        products: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Updated states and edge features, edge by edge.
 
         Args:
-            x: Node features.
+            states: States of the nodes.
             edge_index: Sources and targets.
             edge_attr: Edge features.
-            magnitude: Whether each node has a free magnitude.
-            sign: Whether it has a free sign.
-            taken_off: Flags ``[E, 1]``: where the magnitude and where the sign of the source must be taken off, since
-                the edge's numbers do not do that. Nowhere, if not given.
+            freedom: Flags of the nodes.
+            taken_off: Where the source's multiplier must be taken off, since the edge's numbers do not do that.
+                Nowhere, if not given.
+            products: Tables of the products of two nodes, forward and backward.
         """
-        mixed = self.node_linear(x)
-        messages = self.propagate(
-            edge_index,
-            x=mixed,
-            edge_attr=edge_attr,
-            magnitude=magnitude,
-            sign=sign,
-            taken_off=taken_off,
-            size=(len(x), len(x)),
-        )
-        updated = self.update_nodes(x, messages, magnitude, sign)
-        if not self.update_edges:
+        x, mixed = states[0], self.messages.node_linear(states[0])
+        got = [self.messages(mixed, edge_index, edge_attr, freedom, taken_off)]
+        if products is not None:
+            got[0] = got[0] + self.messages.of_products(mixed, mixed, products[0], freedom)
+        if self.back is not None:
+            returned, ends, e = self.back.node_linear(states[1]), edge_index.flip(0), edge_attr
+            if taken_off is not None:
+                kept = ~(taken_off[0] | taken_off[1])[:, 0]
+                ends, e = ends[:, kept], e[kept]
+            got.append(self.back(returned, ends, e, freedom))
+            if products is not None:
+                got[1] = got[1] + self.back.of_products(returned, mixed, products[1], freedom)
+        updated = self._updated(states, got, freedom)
+        if self.edges is None:
             return updated, edge_attr
-        source, target = self.source_factor(x, magnitude, sign), self.target_factor(x, magnitude, sign)
-        return updated, self.dense_edges(edge_attr, source[edge_index[0]], target[edge_index[1]])
+        source, target = self.edges.ends(x, freedom)
+        return updated, self.edges(edge_attr, source[edge_index[0]], target[edge_index[1]])
 
-    def message(
+    def dense(
         self,
-        x_j: Tensor,
-        edge_attr: Tensor,
-        magnitude_i: Tensor,
-        sign_i: Tensor,
-        taken_off: tuple[Tensor, Tensor] | None,
-    ) -> Tensor:
-        """Messages ``[E, channels]``, multiplied as their target."""
-        x_j = x_j if taken_off is None else canonical(x_j, *taken_off)
-        return self.message_net(self.edge_linear(edge_attr) * x_j, magnitude_i, sign_i)
+        space: WeightSpace,
+        states: list[tuple[Tensor, ...]],
+        edges: dict[Flow, Tensor],
+        freedoms: list[Freedom],
+    ) -> tuple[list[tuple[Tensor, ...]], dict[Flow, Tensor]]:
+        """Updated states ``[B, units, channels]`` of all layers, and features of the edges of all flows."""
+        xs = [state[0] for state in states]
+        mixed = [self.messages.node_linear(x) for x in xs]
+        got = [self.messages.dense(mixed, edges, freedoms)]
+        got[0] = self.messages.of_dense_products(space, mixed, mixed, got[0], freedoms)
+        if self.back is not None:
+            returned = [self.back.node_linear(state[1]) for state in states]
+            sums = self.back.dense(returned, edges, freedoms, backward=True)
+            got.append(self.back.of_dense_products(space, returned, mixed, sums, freedoms, backward=True))
+        updated = [self._updated(*each) for each in zip(states, zip(*got, strict=True), freedoms, strict=True)]
+        return updated, edges if self.edges is None else self.edges.dense(xs, edges, freedoms)
 
-    def aggregate(self, inputs: Tensor, index: Tensor, dim_size: int) -> Tensor:
-        """Sums over the edges of each target: a segment reduction, by torch-scatter where it is installed."""
-        if len(index) > 1 and not bool((index[1:] >= index[:-1]).all()):
-            index, order = index_sort(index, max_value=dim_size)
-            inputs = inputs[order]
-        return segment(inputs, index2ptr(index, dim_size), reduce="sum")
-
-    # ----------------------------------------------------------------- dense
-
-    def dense_messages(self, x: Tensor, edge_attr: Tensor, magnitude: bool, sign: bool) -> Tensor:
-        """Sums of the messages of one block of edges, m of them for each target.
-
-        Args:
-            x: Source features after ``node_linear``, ``[B, pieces, 1, m, channels]``.
-            edge_attr: ``[B, pieces, targets, m, channels]``.
-            magnitude: Whether the target has free magnitudes.
-            sign: Whether it has free signs.
-
-        Returns:
-            ``[B, pieces * targets, channels]``.
-        """
-        return self.message_net(self.edge_linear(edge_attr) * x, magnitude, sign).sum(3).flatten(1, 2)
-
-    def dense_edges(self, edge_attr: Tensor, source: Tensor, target: Tensor) -> Tensor:
-        """Updated features of one block of edges, from the factors of its ends, laid beside them."""
-        return edge_attr + self.edge_scale(edge_attr) * (source + target)
-
-    def update_nodes(self, x: Tensor, messages: Tensor, magnitude: Tensor | bool, sign: Tensor | bool) -> Tensor:
-        """Updated node features."""
-        return x + self.update_net(torch.cat([x, messages], dim=-1), magnitude, sign)
+    def _updated(
+        self, states: tuple[Tensor, ...], got: list[Tensor] | tuple[Tensor, ...], freedom: Freedom
+    ) -> tuple[Tensor, ...]:
+        if isinstance(self.nodes, DualUpdate):
+            return self.nodes(states[0], got[0], states[1], got[1], freedom)
+        return (self.nodes(states[0], got[0], freedom),)
 
     def __repr__(self) -> str:
-        edges = "" if self.update_edges else ", update_edges=False"
-        return f"{type(self).__name__}({self.channels}{edges})"
+        options = "" if self.update_edges else ", update_edges=False"
+        options += ", bidirectional=True" if self.bidirectional else ""
+        return f"{type(self).__name__}({self.channels}{options})"
+
+
+def first_states(x: Tensor, freedom: Freedom, bidirectional: bool) -> tuple[Tensor, ...]:
+    """Initial states of nodes: x, and y = x where no magnitude is free (λ = 1/λ), else 0."""
+    if not bidirectional:
+        return (x,)
+    if isinstance(freedom.magnitude, Tensor):
+        return x, torch.where(freedom.magnitude, 0, x)
+    return x, torch.zeros_like(x) if freedom.magnitude else x

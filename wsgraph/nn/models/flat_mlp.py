@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from wsgraph.nn.models.model import WeightSpaceModel
@@ -26,6 +28,7 @@ class FlatMLP(WeightSpaceModel):
         - **output**: ``[B, out_channels]``, or B neuron graphs
     """
 
+    symmetries: ClassVar[frozenset[str]] = frozenset()
     takes_off_turns = False
 
     def __init__(

@@ -33,6 +33,8 @@ class WeightSpaceModel(nn.Module, ABC):
         out_channels: Number of outputs for each network, or None for updated weights.
     """
 
+    symmetries: ClassVar[frozenset[str]] = frozenset({"permutations", "scales"})
+    """What leaves the answers of the family, or moves its updates: ``"permutations"``, ``"scales"`` (signs, too)."""
     takes_off_turns: ClassVar[bool] = True
     """Whether half turns before sines are taken off the weights first, and put back on what comes out."""
     block_sizes: Tensor
@@ -54,6 +56,8 @@ class WeightSpaceModel(nn.Module, ABC):
         self.num_layers = num_layers
         self.out_channels = out_channels
         self.register_buffer("block_sizes", torch.ones(len(space.blocks)))
+        self._normalizes = False
+        self.register_load_state_dict_post_hook(_read_sizes)
 
     def normalize_by(self, graphs: NeuronGraph) -> Self:
         """From now on, divide every block by its root mean square over these networks: those of a training set.
@@ -79,6 +83,7 @@ class WeightSpaceModel(nn.Module, ABC):
         """
         checked_space(graphs, self.space, type(self).__name__)
         self.block_sizes.copy_(block_sizes(graphs)[self.space])
+        _read_sizes(self)
         return self
 
     def forward(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
@@ -105,7 +110,7 @@ class WeightSpaceModel(nn.Module, ABC):
 
     def _resized(self, graphs: NeuronGraph, power: int) -> NeuronGraph:
         """Every block times a power of its size."""
-        if bool((self.block_sizes == 1).all()):
+        if not self._normalizes:
             return graphs
         checked_space(graphs, self.space, f"{type(self).__name__}, which normalises its input,")
         return updated(graphs, graphs.weight_matrix * spread(self.space, self.block_sizes**power).to(graphs.weights))
@@ -127,3 +132,8 @@ class WeightSpaceModel(nn.Module, ABC):
         out = "updated weights" if self.out_channels is None else f"{self.out_channels} outputs"
         sizes = f"hidden_channels={self.hidden_channels}, num_layers={self.num_layers}"
         return f"{type(self).__name__}({self.space!r} -> {out}, {sizes})"
+
+
+def _read_sizes(model: WeightSpaceModel, _keys: object = None) -> None:
+    """Note whether blocks have sizes other than 1, once, so that no call asks the device for it."""
+    model._normalizes = bool((model.block_sizes != 1).any())

@@ -1,44 +1,53 @@
-"""ScaleGMN: message passing over neuron graphs, equivariant to scales and signs."""
+"""ScaleGMN: message passing over neuron graphs, equivariant to scales and signs, forward and backward."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from wsgraph.graph import NeuronGraph, checked_graph
+from wsgraph.graph import NeuronGraph
+from wsgraph.nn.canonical import Freedom
 from wsgraph.nn.conv import ScaleEquivariantConv
-from wsgraph.nn.encoder import NeuronEncoder, at_targets, beside_edges, read_source
-from wsgraph.nn.models.model import WeightSpaceModel
-from wsgraph.nn.readout import FeatureUpdate, PartPool, perceptron
+from wsgraph.nn.conv.scale_equivariant_conv import first_states
+from wsgraph.nn.encoder import NeuronEncoder
+from wsgraph.nn.models.graph_family import GraphFamily
+from wsgraph.nn.products import batch_products
+from wsgraph.nn.readout import FeatureUpdate, StatePool, perceptron
 from wsgraph.nn.reset import reset_children
 from wsgraph.nn.structure import Flow, structure
-from wsgraph.nn.units import batch_flows, batch_units
+from wsgraph.nn.units import HIDDEN, batch_flows, batch_units, part_of
 from wsgraph.nn.updated import updated
 from wsgraph.space import WeightSpace
 
 
-class ScaleGMN(WeightSpaceModel):
-    r"""The forward graph network from the `"Scale Equivariant Graph Metanetworks" <https://arxiv.org/abs/2406.10685>`_
-    paper, on every weight space.
+class ScaleGMN(GraphFamily):
+    r"""The graph network from the `"Scale Equivariant Graph Metanetworks" <https://arxiv.org/abs/2406.10685>`_ paper,
+    forward or bidirectional, on every weight space.
 
     Initial features of :class:`~wsgraph.nn.NeuronEncoder`, ``num_layers`` layers of
-    :class:`~wsgraph.nn.ScaleEquivariantConv`, means of invariants over hidden, input and output nodes, a perceptron.
-    Where the paper sums over the hidden nodes we take means, and normalisations, skips and kernels of any size have
-    their edges.
+    :class:`~wsgraph.nn.ScaleEquivariantConv`, :class:`~wsgraph.nn.StatePool`, a perceptron. Normalisations, skips and
+    kernels of any size have their edges; products of two layers (gates, attention scores) have messages of their own.
+
+    Where it departs from the paper: nodes keep a residual path (``linear_skip`` makes it a matrix), hidden nodes are
+    averaged (``pool="sum"`` adds them up), edges see both ends in one perceptron whose first layer is made once for
+    each node, units without any freedom have perceptrons of their own that can gate a linear map or replace it, and
+    backward messages carry contravariant states, so that nothing is divided by a weight.
 
     Two routes share all parameters: :meth:`dense` (graphs of the model's own space, block by block) and
     :meth:`sparse` (any graphs, of other and mixed spaces too, edge by edge). A call takes the dense one where it can.
 
     **Symmetry**: invariant (``out_channels=n``) or equivariant (``out_channels=None``) to permutations and to every
     scale class of the space, and to half turns before sines. Not covered: matrices on linear groups. Messages do not
-    pass the factors of a product of two layers (gates, attention scores), whose multipliers no single weight carries,
-    nor computed weights: what lies behind sees them only in the means.
+    pass computed weights: what lies behind sees them only in the means.
 
     Args:
         space: The weight space of the networks that it takes.
         hidden_channels: Width of node and edge features.
         num_layers: Number of message-passing layers.
         out_channels: Number of outputs for each network, or None for updated weights.
+        bidirectional: Whether messages flow backward, too.
+        pool: ``"mean"`` or ``"sum"`` over the hidden units.
+        linear_skip: Whether the residual path of the nodes is a matrix, or one factor for each channel.
 
     Shapes:
         - **input**: B neuron graphs
@@ -55,91 +64,76 @@ class ScaleGMN(WeightSpaceModel):
     """
 
     def __init__(
-        self, space: WeightSpace, hidden_channels: int = 128, num_layers: int = 4, out_channels: int | None = None
+        self,
+        space: WeightSpace,
+        hidden_channels: int = 128,
+        num_layers: int = 4,
+        out_channels: int | None = None,
+        *,
+        bidirectional: bool = False,
+        pool: str = "mean",
+        linear_skip: bool = False,
     ) -> None:
         super().__init__(space, hidden_channels, num_layers, out_channels)
+        self.bidirectional = bidirectional
         self.encoder = NeuronEncoder(space, hidden_channels)
+        form, updates = structure(space), out_channels is None
+        hidden = [i for i in range(len(space.layers)) if part_of(space, i) == HIDDEN]
+        mixes, last = any(form.sign), num_layers - 1
         self.convs = nn.ModuleList(
-            ScaleEquivariantConv(hidden_channels, update_edges=out_channels is None or i < num_layers - 1)
+            ScaleEquivariantConv(
+                hidden_channels,
+                update_edges=updates or i < last,
+                bidirectional=bidirectional,
+                mixes=mixes,
+                linear_skip=linear_skip,
+                crosses=not all(form.magnitude[i] for i in hidden),
+                update_back=not updates or i < last,
+            )
             for i in range(num_layers)
         )
         if out_channels is None:
             self.update = FeatureUpdate(hidden_channels, self.encoder.columns)
         else:
-            self.pool = PartPool(hidden_channels)
-            self.readout = perceptron(3 * hidden_channels, hidden_channels, 1, out_channels)
+            self.pool = StatePool(space, hidden_channels, 1 + bidirectional, pool, mixes)
+            self.readout = perceptron(self.pool.out_channels, hidden_channels, 1, out_channels)
 
     def reset_parameters(self) -> None:
         """Draw new initial weights."""
         reset_children(self)
 
-    def forward(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
-        """Outputs ``[B, out_channels]``, or updated graphs."""
-        checked_graph(graphs, type(self).__name__)
-        return self.dense(graphs) if graphs.common_space == self.space else self.sparse(graphs)
-
-    def dense(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
-        """The answer block by block, for graphs of the model's own space.
-
-        Raises:
-            SpaceError: The graphs are of another space.
-        """
-        return super().forward(graphs)
-
-    def sparse(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
-        """The answer edge by edge, for graphs of any space.
-
-        Raises:
-            SpaceError: A graph has larger kernels, or more inputs or outputs, than the model's own space.
-        """
-        return self._prepared(graphs, self._sparse_answer)
-
     def _sparse_answer(self, graphs: NeuronGraph) -> Tensor | NeuronGraph:
         units, edges = batch_units(graphs), batch_flows(graphs)
         x, edge_index, edge_attr = self.encoder.sparse(graphs, units, edges)
-        flags = units.magnitude[:, None], units.sign[:, None]
+        freedom = Freedom(*(flag[:, None] for flag in (units.magnitude, units.sign, units.part != HIDDEN)))
         left = edges.magnitude[edges.flows, None], edges.sign[edges.flows, None]
         taken_off = left if any(bool(flag.any()) for flag in left) else None
+        tables = batch_products(graphs), batch_products(graphs, backward=True)
+        products = tables if tables[0].numel() else None
+        states = first_states(x, freedom, self.bidirectional)
         for conv in self.convs:
-            x, edge_attr = conv(x, edge_index, edge_attr, *flags, taken_off)
+            states, edge_attr = conv(states, edge_index, edge_attr, freedom, taken_off, products)
         if self.out_channels is None:
-            return updated(graphs, self.update.sparse(graphs, x, edge_attr))
+            return updated(graphs, self.update.sparse(graphs, states[0], edge_attr))
         sizes = torch.tensor([space.num_nodes for space in graphs.spaces], device=x.device)
         batch = torch.arange(len(sizes), device=x.device).repeat_interleave(sizes)
-        return self.readout(self.pool.sparse(x, units, batch, len(sizes)))
+        return self.readout(self.pool.sparse(states, units, batch, len(sizes)))
 
     def _invariant(self, weights: Tensor) -> Tensor:
-        nodes, _ = self._features(weights)
-        return self.readout(self.pool.dense(self.space, nodes))
+        states, _ = self._features(weights)
+        return self.readout(self.pool.dense(self.space, states))
 
     def _updated_weights(self, weights: Tensor) -> Tensor:
-        return self.update.dense(self.space, weights, *self._features(weights))
+        states, edges = self._features(weights)
+        return self.update.dense(self.space, weights, [state[0] for state in states], edges)
 
-    def _features(self, weights: Tensor) -> tuple[list[Tensor], dict[Flow, Tensor]]:
-        """Final features of the nodes of each layer, and of the edges of each flow."""
+    def _features(self, weights: Tensor) -> tuple[list[tuple[Tensor, ...]], dict[Flow, Tensor]]:
+        """Final states of the nodes of each layer, and features of the edges of each flow."""
         nodes, edges = self.encoder.dense(weights)
+        form, layers = structure(self.space), range(len(nodes))
+        freedoms = [Freedom(form.magnitude[i], form.sign[i], part_of(self.space, i) != HIDDEN) for i in layers]
+        states = [first_states(x, free, self.bidirectional) for x, free in zip(nodes, freedoms, strict=True)]
         for conv in self.convs:
             assert isinstance(conv, ScaleEquivariantConv)
-            nodes, edges = self._convolved(conv, nodes, edges)
-        return nodes, edges
-
-    def _convolved(
-        self, conv: ScaleEquivariantConv, nodes: list[Tensor], edges: dict[Flow, Tensor]
-    ) -> tuple[list[Tensor], dict[Flow, Tensor]]:
-        form = structure(self.space)
-        flags = list(zip(form.magnitude, form.sign, strict=True))
-        mixed = [conv.node_linear(x) for x in nodes]
-        totals = [torch.zeros_like(x) for x in nodes]
-        for flow, e in edges.items():
-            x = beside_edges(flow, read_source(flow, mixed[flow.link.source]))
-            message = conv.dense_messages(x, e, *flags[flow.link.target])
-            totals[flow.link.target] = totals[flow.link.target] + message
-        updated_nodes = [conv.update_nodes(x, t, *f) for x, t, f in zip(nodes, totals, flags, strict=True)]
-        if not conv.update_edges:
-            return updated_nodes, edges
-        sources = [conv.source_factor(x, *f) for x, f in zip(nodes, flags, strict=True)]
-        targets = [conv.target_factor(x, *f) for x, f in zip(nodes, flags, strict=True)]
-        return updated_nodes, {
-            flow: conv.dense_edges(e, beside_edges(flow, sources[flow.link.source]), at_targets(flow, targets))
-            for flow, e in edges.items()
-        }
+            states, edges = conv.dense(self.space, states, edges, freedoms)
+        return states, edges

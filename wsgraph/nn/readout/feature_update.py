@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import torch
 from torch import Tensor, nn
 
 from wsgraph.graph import NODE_FEATURES, NeuronGraph, topology
-from wsgraph.graph.links import positions
+from wsgraph.graph.links import Link, positions
 from wsgraph.graph.topology import numbers_at
 from wsgraph.nn.canonical import ScaleInvariant
 from wsgraph.nn.encoder import VARIANCE
 from wsgraph.nn.reset import reset_children
-from wsgraph.nn.structure import Flow
-from wsgraph.nn.units import Units, batch_flows, batch_units, unit_table
+from wsgraph.nn.structure import Flow, structure
+from wsgraph.nn.units import Units, batch_units, edge_flows, unit_table
 from wsgraph.space import WeightSpace
+from wsgraph.space.per_space import per_space
+
+Changed = tuple[Tensor, Tensor]
+"""Which of some changes change a weight, and where it stands in the flat weights."""
+
+
+@per_space
+def flow_positions(space: WeightSpace) -> Tensor:
+    """Where the numbers of the flows among the edges stand in the flat weights, ``[edges, columns]``."""
+    return topology(space).edges.weight[edge_flows(space).flows]
 
 
 class FeatureUpdate(nn.Module):
@@ -24,18 +36,20 @@ class FeatureUpdate(nn.Module):
 
     for the other vectors g (gains, means, variances, slopes; ε for running variances only).
 
-    **Symmetry**: equivariant to permutations and to every scale class.
+    **Symmetry**: equivariant to permutations and to every scale class, or to permutations alone.
 
     Args:
         channels: Width of the features.
         columns: Number of kernel columns of an edge.
+        scales: Whether the features are multiplied as their units are; if not, canon changes nothing.
 
     Shapes:
         - **output**: weights ``[B, P]`` (dense), or ``[sum of P]`` (sparse)
     """
 
-    def __init__(self, channels: int, columns: int) -> None:
+    def __init__(self, channels: int, columns: int, scales: bool = True) -> None:
         super().__init__()
+        self.scales = scales
         self.edge = nn.Linear(channels, columns, bias=False)
         self.bias = nn.Linear(channels, 1, bias=False)
         self.vector = ScaleInvariant(channels, len(NODE_FEATURES) - 1)
@@ -44,48 +58,90 @@ class FeatureUpdate(nn.Module):
         """Draw new initial weights."""
         reset_children(self)
 
-    def dense(self, space: WeightSpace, weights: Tensor, nodes: list[Tensor], edges: dict[Flow, Tensor]) -> Tensor:
-        """From features ``[B, units, C]`` of every layer and ``[B, pieces, targets, m, C]`` of every flow."""
-        units, x, table = unit_table(space), torch.cat(nodes, dim=1), topology(space).node_feature
-        flags = units.magnitude[:, None].to(x.device), units.sign[:, None].to(x.device)
-        changes = [self._vector_changes(x, numbers_at(weights, table), units.eps.to(x), *flags).flatten(1)]
-        where = [table.reshape(-1)]
+    def dense(
+        self,
+        space: WeightSpace,
+        weights: Tensor,
+        nodes: list[Tensor],
+        edges: dict[Flow, Tensor],
+        changed_of: Callable[[WeightSpace], Changed] | None = None,
+    ) -> Tensor:
+        """From features ``[B, units, C]`` of every layer and ``[B, pieces, targets, m, C]`` of every flow.
+
+        Args:
+            space: The weight space.
+            weights: ``[B, P]``.
+            nodes: Features of the nodes.
+            edges: Features of the edges.
+            changed_of: What is changed by nodes and edges, see :func:`changed_by`; by those of the flows if not given.
+        """
+        x, table = torch.cat(nodes, dim=1), node_numbers(space)
+        changes = [self._vector_changes(x, numbers_at(weights, table), unit_table(space)).flatten(1)]
         for flow, features in edges.items():
             if flow.link.block is not None:
                 changes.append(self.edge(features)[..., : flow.link.columns].flatten(1))
-                where.append(positions(space, flow.link).reshape(-1))
-        return _add_at(weights, torch.cat(where), torch.cat(changes, dim=1))
+        kept, where = (table.to(x.device) for table in (changed_of or changed_by_flows)(space))
+        return weights.index_add(1, where, torch.cat(changes, dim=1)[:, kept].to(weights))
 
-    def sparse(self, graphs: NeuronGraph, x: Tensor, edge_attr: Tensor) -> Tensor:
-        """From features ``[N, C]`` of all nodes and ``[E, C]`` of the flows among all edges."""
-        units: Units = batch_units(graphs)
-        flows = batch_flows(graphs).flows
-        flags = units.magnitude[:, None], units.sign[:, None]
-        vectors = self._vector_changes(x, graphs.x, units.eps.to(x), *flags)
-        edges = x.new_zeros(len(flows), self.edge.out_features)
-        edges[flows] = self.edge(edge_attr)
-        pieces, edge, node = [], 0, 0
+    def sparse(
+        self,
+        graphs: NeuronGraph,
+        x: Tensor,
+        edge_attr: Tensor,
+        positions_of: Callable[[WeightSpace], Tensor] = flow_positions,
+    ) -> Tensor:
+        """From features ``[N, C]`` of all nodes and ``[E, C]`` of edges.
+
+        Args:
+            graphs: The graphs.
+            x: Features of the nodes.
+            edge_attr: Features of the edges.
+            positions_of: Where the numbers of a graph's edges stand in its flat weights, ``[edges, columns]``; those
+                of the flows if not given.
+        """
+        vectors = self._vector_changes(x, graphs.x, batch_units(graphs))
+        edges, pieces, edge, node = self.edge(edge_attr), [], 0, 0
         for space, matrix in graphs.matrices():
-            form, count = topology(space), len(matrix)
-            ends = edge + count * form.num_edges, node + count * space.num_nodes
-            columns = form.num_columns
-            change = edges[edge : ends[0], :columns].reshape(count, -1, columns)
-            matrix = _add_at(matrix, form.edges.weight, change)
-            matrix = _add_at(matrix, form.node_feature, vectors[node : ends[1]].unflatten(0, (count, -1)))
+            where, count = positions_of(space), len(matrix)
+            ends = edge + count * len(where), node + count * space.num_nodes
+            change = edges[edge : ends[0], : where.shape[1]].reshape(count, -1, where.shape[1])
+            matrix = _add_at(matrix, where, change)
+            matrix = _add_at(matrix, topology(space).node_feature, vectors[node : ends[1]].unflatten(0, (count, -1)))
             pieces.append(matrix.reshape(-1))
             edge, node = ends
         return torch.cat(pieces)
 
-    def _vector_changes(self, x: Tensor, numbers: Tensor, eps: Tensor, magnitude: Tensor, sign: Tensor) -> Tensor:
+    def _vector_changes(self, x: Tensor, numbers: Tensor, units: Units) -> Tensor:
         """Changes ``[..., N, features]`` of the numbers that nodes hold."""
-        growth = self.vector(x, magnitude, sign).tanh().expm1()
+        flags = tuple(flag[:, None].to(x.device) if self.scales else False for flag in (units.magnitude, units.sign))
+        growth = self.vector(x, *flags).tanh().expm1()
         shift = torch.zeros_like(numbers)
-        shift[..., VARIANCE] = eps
+        shift[..., VARIANCE] = units.eps.to(x)
         return torch.cat([self.bias(x), (numbers + shift)[..., 1:] * growth], dim=-1)
+
+
+@per_space
+def node_numbers(space: WeightSpace) -> Tensor:
+    """Where the numbers of nodes stand in the flat weights: see :attr:`~wsgraph.graph.Topology.node_feature`."""
+    return topology(space).node_feature
+
+
+def changed_by(space: WeightSpace, found: Iterable[Link]) -> Changed:
+    """Which of the changes of nodes and of these links change a weight, and where it stands."""
+    where = [positions(space, link).reshape(-1) for link in found if link.block is not None]
+    flat = torch.cat([node_numbers(space).reshape(-1), *where])
+    kept = (flat < space.num_weights).nonzero()[:, 0]
+    return kept, flat[kept]
+
+
+@per_space
+def changed_by_flows(space: WeightSpace) -> Changed:
+    """What nodes and flows change."""
+    return changed_by(space, (flow.link for flows in structure(space).flows for flow in flows))
 
 
 def _add_at(matrix: Tensor, positions: Tensor, values: Tensor) -> Tensor:
     """``[B, P]`` with ``[B, n, k]`` added at positions ``[n, k]``; positions from P on are dropped."""
     flat = positions.reshape(-1).to(matrix.device)
     inside = (flat < matrix.shape[1]).nonzero()[:, 0]
-    return matrix.index_add(1, flat[inside], values.reshape(len(matrix), -1)[:, inside])
+    return matrix.index_add(1, flat[inside], values.reshape(len(matrix), -1)[:, inside].to(matrix))
