@@ -86,9 +86,16 @@ def test_routes_agree(family, nested, out_channels):
     assert_routes_agree(model, random_graphs(nested, 3), tolerance={torch.float64: 1e-10, torch.float32: 1e-4})
 
 
+UNSEEN = {("one_key", 3), ("two_keys", 3), ("normed_heads", 3), ("normed_heads", None)}
+"""Networks, and numbers of outputs, of which DualFlow does not notice all changes that are no symmetry."""
+
+
 @both_forms
 @pytest.mark.parametrize("name", [n for n in NESTED if n not in RECURRENT | {"weight_normed"}])
-def test_dual_flow_notices_what_is_no_symmetry(name, out_channels):
+def test_dual_flow_notices_what_is_no_symmetry(name, out_channels, request):
+    if (name, out_channels) in UNSEEN:
+        reason = "products of states do not tell heads apart that share a key or a gain"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     space = traced(name)
     assert_sensitive(DualFlow(space, 8, 2, out_channels=out_channels), random_graphs(space, 3))
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch_geometric.data import Batch
 
 from wsgraph import trace
-from wsgraph.nn import ScaleEquivariantConv, ScaleGMN
+from wsgraph.nn import Freedom, ScaleEquivariantConv, ScaleGMN
 from wsgraph.testing import random_graphs
 
 torch_scatter = pytest.importorskip("torch_scatter", reason="torch-scatter is not installed")
@@ -81,7 +81,12 @@ def test_conv_needs_no_torch_scatter(compared, rng, is_sorted):
     targets = torch.tensor([0, 0, 2, 2, 2, 3, 4, 4, 4])  # nodes 1 and 5 have no source
     edges = torch.stack([torch.randint(6, (9,), generator=rng), targets if is_sorted else targets.flip(0)])
     flags = torch.tensor([[True], [False]] * 3)
-    (with_scatter, calls), (without, no_calls) = compared(lambda: conv(x, edges, e, flags, ~flags))
+
+    def run():
+        (state,), features = conv((x,), edges, e, Freedom(flags, ~flags))
+        return state, features
+
+    (with_scatter, calls), (without, no_calls) = compared(run)
     assert (calls, no_calls) == (1, 0)
     for got, expected in zip(without, with_scatter, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)

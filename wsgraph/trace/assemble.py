@@ -284,8 +284,9 @@ class _Assembly:
         found: dict[Connection, None] = {}
         for column in self._first_columns(use.targets[0]):
             _, met, node = use.sources[:, column].tolist()
-            target = self._layer(use.node, int(use.targets[1, column]))
-            found[Connection("operand", target, self._layer(node, met))] = None
+            if node >= 0:  # numbers of which no layer is known have none
+                target = self._layer(use.node, int(use.targets[1, column]))
+                found[Connection("operand", target, self._layer(node, met))] = None
         return list(found)
 
 

@@ -205,7 +205,7 @@ def _wins(units: Partition, tree: Nesting, group: int, wide: Ints) -> bool:
     """Whether the larger units that are not shared move; any of them, where none is shared."""
     sides = [int(units.parent[group]), int(units.across[group])]
     lone = [side for side in sides if not np.isin(_members(units, side), wide).any()]
-    return any(_moves(units, side) for side in (lone or sides))
+    return len(lone) == 1 and len(_members(units, lone[0])) > 1 and _moves(units, lone[0])
 
 
 def _moves(units: Partition, group: int) -> bool:

@@ -84,6 +84,7 @@ def linear_groups(
     """
     candidates = _of_several(units)
     candidates[_met_nonlinearly(legs, units)] = False
+    candidates[units.parent[units.parent >= 0]] = False
     own: dict[int, list[int]] = {}
     for number, scale_class in enumerate(classes):
         own.setdefault(scale_class.group, []).append(number)
