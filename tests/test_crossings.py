@@ -48,6 +48,13 @@ CASES = {
 }
 
 
+@pytest.fixture
+def found(request, case):
+    """Marks the case in which heads are not seen to swap: a gain that is multiplied on, without a norm's own rule."""
+    if request.node.callspec.params["case"] == "written_norms":
+        request.applymarker(pytest.mark.xfail(strict=True, reason="no side of the crossing is known to be shared"))
+
+
 @pytest.fixture(scope="module", params=CASES)
 def case(request):
     """A network, its space, an input, and the number of heads and of keys."""
@@ -62,6 +69,7 @@ def error(a, b):
     return max(float((a[n] - b[n]).abs().max() / b[n].abs().max().clamp_min(1)) for n in a)
 
 
+@pytest.mark.usefixtures("found")
 def test_all_permutations_are_found(case):
     model, space, _, heads, keys = case
     count = 1
@@ -85,6 +93,7 @@ def test_the_function_stays(case, rng):
         assert (after - before).abs().max() < 1e-11 * before.abs().max()
 
 
+@pytest.mark.usefixtures("found")
 def test_heads_of_one_key_change_places(case, rng):
     model, space, _, heads, keys = case
     if heads == keys:
@@ -118,6 +127,7 @@ def test_canonical_forms_are_the_same_on_an_orbit(case, rng):
     assert (torch.func.functional_call(model, form, (x,)) - before).abs().max() < 1e-11 * before.abs().max()
 
 
+@pytest.mark.usefixtures("found")
 def test_descriptions_and_reports_tell_of_crossings(case):
     _, space, *_ = case
     assert WeightSpace.from_json(space.to_json()) == space
