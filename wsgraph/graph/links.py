@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wsgraph.space import Connection, WeightSpace
-from wsgraph.space.across import for_parts
+from wsgraph.space.across import for_parts, num_common
 from wsgraph.space.per_space import per_space
 
 MAX_KERNEL_COLUMNS = 9
@@ -78,8 +78,7 @@ def common_pieces(space: WeightSpace, first: int, second: int) -> int:
 
     As many as the smallest unit that contains both has copies; units that stay meet those at the same place.
     """
-    above = _lineage(space, first)
-    common = next((space.groups[g].size for g in _lineage(space, second) if g in above), 1)
+    common = num_common(space, first, second)
     if first in space.moving_groups or second in space.moving_groups:
         return common
     return max(common, gcd(space.groups[first].size, space.groups[second].size), 1)
@@ -171,12 +170,3 @@ def source_axis(space: WeightSpace, connection: Connection) -> int | None:
     same = [a for a in others if axes[a].group == group]
     alike = [a for a in others if len(axes[a].offsets) == space.groups[group].size]
     return next(iter([*same, *alike]), None)
-
-
-def _lineage(space: WeightSpace, group: int | None) -> list[int]:
-    """A group and its ancestors, from the bottom up."""
-    found = []
-    while group is not None:
-        found.append(group)
-        group = space.groups[group].parent
-    return found

@@ -34,11 +34,10 @@ def lineage(space: WeightSpace, group: int | None) -> list[int]:
     return found
 
 
-def num_common(space: WeightSpace, group: int) -> int:
-    """How many larger units there are that hold whole units of both the parent of a group and the group across."""
-    parent, across = space.groups[group].parent, space.groups[group].across
-    above = lineage(space, across)
-    return next((space.groups[g].size for g in lineage(space, parent) if g in above), 1)
+def num_common(space: WeightSpace, first: int | None, second: int | None) -> int:
+    """How many larger units there are that hold whole units of both groups."""
+    above = lineage(space, first)
+    return next((space.groups[g].size for g in lineage(space, second) if g in above), 1)
 
 
 @lru_cache(maxsize=1024)
@@ -64,7 +63,8 @@ def piece_size(space: WeightSpace, group: int) -> int:
 
 def _units_across(space: WeightSpace, group: int) -> Ints:
     """For every unit of a group at crossings, the unit of the group across."""
-    places, size, count = np.arange(space.groups[group].size), piece_size(space, group), num_common(space, group)
+    here, size = space.groups[group], piece_size(space, group)
+    places, count = np.arange(here.size), num_common(space, here.across, here.parent)
     found: Ints = places // size * count // max(space.num_pieces(group), 1) * size + places % size
     return found
 

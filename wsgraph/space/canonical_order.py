@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsgraph.space.across import crossed_order, for_parts
+from wsgraph.space.across import crossed_order, for_parts, lineage
 from wsgraph.space.canonical_tables import Table, fixed_numbers
 
 if TYPE_CHECKING:
@@ -62,18 +62,12 @@ def unit_keys(space: WeightSpace, tables: Sequence[Table], numbers: Sequence[Ten
 def _join_pieces(space: WeightSpace, keys: list[Tensor], numbers: Sequence[Tensor]) -> None:
     """Larger units learn of their parts, and parts of the unit that they belong to, in place."""
     nested = [(i, g.parent) for i, g in enumerate(space.groups) if g.parent in space.moving_groups]
-    nested.sort(key=lambda pair: len(ancestors(space, pair[0])), reverse=True)
+    nested.sort(key=lambda pair: len(lineage(space, pair[0])), reverse=True)
     for part, whole in nested:
         inside = (numbers[part] * _squashed(keys[part])).unflatten(-1, (len(numbers[whole]), -1))
         keys[whole] = keys[whole] + fixed_numbers(-1, np.array([part])).item() * inside.mean(-1)
     for part, whole in reversed(nested):
         keys[part] = keys[part] + for_parts(space, _squashed(keys[whole]), part, whole)
-
-
-def ancestors(space: WeightSpace, group: int) -> list[int]:
-    """The groups of larger and larger units that the units of a group are parts of."""
-    parent = space.groups[group].parent
-    return [] if parent is None else [parent, *ancestors(space, parent)]
 
 
 def _squashed(keys: Tensor) -> Tensor:

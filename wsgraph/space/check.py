@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wsgraph.errors import SpaceError
-from wsgraph.space.across import num_common
-from wsgraph.space.canonical_order import ancestors
+from wsgraph.space.across import lineage, num_common
 from wsgraph.space.parts import ROLES, Axis, Block, NeuronGroup
 from wsgraph.space.scale import Scale, ScaleClass
 from wsgraph.space.shift import Shift, commutes
@@ -122,7 +121,10 @@ def _check_across(space: WeightSpace, number: int, group: NeuronGroup) -> None:
         return
     if group.parent is None or not group.fixed or group.linear:
         raise SpaceError(f"Group {group.name!r} lies at crossings, so it needs a parent, and no freedom of its own.")
-    parts, count = space.groups[group.parent].size * space.groups[group.across].size, num_common(space, number)
+    parts, count = (
+        space.groups[group.parent].size * space.groups[group.across].size,
+        num_common(space, group.across, group.parent),
+    )
     if group.size * count != parts:
         raise SpaceError(f"Group {group.name!r} has {group.size} units at {parts // max(count, 1)} crossings.")
 
@@ -144,7 +146,7 @@ def _check_product(space: WeightSpace, scale_class: ScaleClass) -> None:
 
 def _has_parts(space: WeightSpace, group: int, parts: int) -> bool:
     """Whether the units of a group consist of those of another one: a single unit of all."""
-    return space.groups[group].size == 1 or group in ancestors(space, parts)
+    return space.groups[group].size == 1 or group in lineage(space, space.groups[parts].parent)
 
 
 def _check_scale(space: WeightSpace, scale: Scale, group: int, owner: str) -> None:

@@ -1,9 +1,9 @@
-"""Units that are parts of two larger units which cross: of a row and of a column, of a head and of its key's units.
+"""Units that are parts of two larger units which cross: of a head, and of a unit of the key that heads share.
 
-Such units are told by their two larger ones, and move with both, so that rows swap with rows and columns with columns:
-where head h of the queries meets unit d of a key that many heads share, unit (h, d) of the queries is a part of both.
-What was recorded may also be read in another way: all copies of a shared unit are one unit with it, and do not move
-among themselves. That is done where the first reading leads to nothing.
+Such units are told by their two larger ones, and move with both: where head h of the queries meets unit d of a key that
+many heads share, unit (h, d) of the queries is a part of both. What was recorded may also be read in another way: all
+copies of a shared unit are one unit with it, and do not move among themselves. That is done where the first reading
+leads to nothing, and where no side is known to be shared (rows and columns that cross stay).
 """
 
 from __future__ import annotations
